@@ -1,0 +1,72 @@
+-- Hand out up to max_jobs jobs, priority by priority, oldest first, starting after the places that the
+-- claimer already knows to be settled. The plan is pinned: with sorting off, only job_ready gives the
+-- order. A claim is not flushed: if a server crash forgets it, nobody has completed it either.
+-- A row without an id says that nothing was claimed; settled_xid is NULL when the queue is paused.
+CREATE FUNCTION pgqueue.claim(
+    queue      text,
+    max_jobs   integer,
+    worker     bigint,
+    unknown    text[],
+    priorities smallint[],
+    after_xid  bigint[],
+    after_id   bigint[]
+) RETURNS TABLE (
+    id bigint, lease bigint, task text, args text, attempt smallint, max_attempts smallint,
+    priority smallint, ready_xid bigint, run_at timestamptz, waited double precision,
+    timeout interval, tags text[], meta text, progress text, settled_xid bigint, epoch bigint
+)
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+    paused  timestamptz;
+    alive   boolean;
+    settled bigint;
+    turn    bigint;
+    token   bigint;
+BEGIN
+    SELECT q.epoch, q.paused_at, EXISTS (SELECT FROM pgqueue.worker w WHERE w.id = claim.worker)
+    INTO turn, paused, alive
+    FROM pgqueue.queue q WHERE q.name = claim.queue;
+    IF alive IS NOT TRUE THEN
+        RAISE EXCEPTION 'pgqueue: worker % is not registered for queue "%"', claim.worker, claim.queue
+            USING ERRCODE = 'PQ001', HINT = 'Its lease ran out and it was rescued; it has to register anew.';
+    END IF;
+    IF paused IS NOT NULL THEN
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    PERFORM set_config('synchronous_commit', 'off', true);
+    settled := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+    -- Milliseconds, then 22 random bits: rising with the clock, and never given twice, not even when a
+    -- crash makes the server forget a claim (a sequence could repeat itself there).
+    token := (extract(epoch FROM clock_timestamp()) * 1000)::bigint * 4194304 + floor(random() * 4194304)::bigint;
+    RETURN QUERY
+    UPDATE pgqueue.job j
+    SET lease = token, worker_id = claim.worker, started_at = now(), attempt = j.attempt + 1
+    WHERE j.id = ANY (ARRAY(
+        SELECT line.id
+        FROM unnest(claim.priorities, claim.after_xid, claim.after_id) AS mark(priority, xid, id),
+        LATERAL (
+            SELECT c.id
+            FROM pgqueue.job c
+            WHERE c.queue = claim.queue AND c.priority = mark.priority AND c.ready_xid IS NOT NULL
+              AND (c.ready_xid, c.id) > (mark.xid, mark.id)
+              AND c.lease IS NULL
+              AND c.task <> ALL (claim.unknown)
+            ORDER BY c.ready_xid, c.id
+            LIMIT claim.max_jobs
+            FOR UPDATE SKIP LOCKED
+        ) AS line
+        LIMIT claim.max_jobs
+    ))
+    RETURNING j.id, j.lease, j.task, j.args::text, j.attempt, j.max_attempts, j.priority, j.ready_xid,
+              j.run_at, extract(epoch FROM now() - greatest(j.run_at, j.enqueued_at))::double precision,
+              j.timeout, j.tags, j.meta::text, j.progress::text, settled, turn;
+    IF NOT FOUND THEN
+        settled_xid := settled;
+        epoch := turn;
+        RETURN NEXT;
+    END IF;
+END
+$$;

@@ -1,0 +1,101 @@
+-- Cancel a job. One that is not running never runs again; a running one is asked to stop and is
+-- cancelled unless it succeeds first. Returns the new state, 'cancelling', or NULL: nothing to cancel.
+CREATE FUNCTION pgqueue.cancel(id bigint, reason text DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE
+    running boolean;
+BEGIN
+    SELECT j.lease IS NOT NULL INTO running FROM pgqueue.job j WHERE j.id = cancel.id FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    IF NOT running THEN
+        PERFORM pgqueue.bury(cancel.id, NULL, 'cancelled', cancel.reason);
+        RETURN 'cancelled';
+    END IF;
+    UPDATE pgqueue.job j
+    SET cancel_requested_at = coalesce(j.cancel_requested_at, now()),
+        cancel_reason = coalesce(cancel.reason, j.cancel_reason)
+    WHERE j.id = cancel.id;
+    RETURN 'cancelling';
+END
+$$;
+
+-- Run a dead or cancelled job again, under the same id and with all its attempts; or run a scheduled or
+-- retrying one now. Returns whether it will run: false for a queued, running, succeeded or unknown job.
+CREATE FUNCTION pgqueue.retry(id bigint) RETURNS boolean
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE
+    queue text;
+BEGIN
+    WITH dead AS (
+        DELETE FROM pgqueue.job_dead d WHERE d.id = retry.id RETURNING d.*
+    )
+    INSERT INTO pgqueue.job AS j (id, run_at, enqueued_at, timeout, priority, max_attempts, queue, task, args,
+                                  tags, meta, progress)
+    SELECT d.id, now(), d.enqueued_at, d.timeout, d.priority, d.max_attempts, d.queue, d.task, d.args,
+           d.tags, d.meta, d.progress
+    FROM dead d
+    RETURNING j.queue INTO queue;
+    IF queue IS NULL THEN
+        UPDATE pgqueue.job j
+        SET ready_xid = pg_current_xact_id()::text::bigint, run_at = now()
+        WHERE j.id = retry.id AND j.ready_xid IS NULL
+        RETURNING j.queue INTO queue;
+    END IF;
+    IF queue IS NULL THEN
+        RETURN false;
+    END IF;
+    PERFORM pgqueue.ring(queue);
+    RETURN true;
+END
+$$;
+
+-- Stop handing out the jobs of a queue; running ones go on. Pausing a paused queue changes reason and name.
+CREATE FUNCTION pgqueue.pause_queue(name text, reason text DEFAULT NULL, paused_by text DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO pgqueue.queue AS q (name, paused_at, paused_by, pause_reason)
+    VALUES (pause_queue.name, now(), coalesce(pause_queue.paused_by, session_user), pause_queue.reason)
+    ON CONFLICT ON CONSTRAINT queue_pkey DO UPDATE
+    SET paused_at = coalesce(q.paused_at, excluded.paused_at),
+        paused_by = excluded.paused_by,
+        pause_reason = excluded.pause_reason;
+END
+$$;
+
+-- Returns whether the queue was paused.
+CREATE FUNCTION pgqueue.resume_queue(name text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE pgqueue.queue q
+    SET paused_at = NULL, paused_by = NULL, pause_reason = NULL
+    WHERE q.name = resume_queue.name AND q.paused_at IS NOT NULL;
+    IF FOUND THEN
+        PERFORM pgqueue.ring(resume_queue.name);
+        RETURN true;
+    END IF;
+    RETURN false;
+END
+$$;
+
+-- Ask to be told when a job ends: its end then sends a NOTIFY on pgqueue_finished, and a success is kept
+-- even where the queue keeps none. Returns whether there is still something to wait for.
+CREATE FUNCTION pgqueue.await_job(id bigint) RETURNS boolean
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+BEGIN
+    UPDATE pgqueue.job j SET awaited = true WHERE j.id = await_job.id AND NOT j.awaited;
+    RETURN FOUND OR EXISTS (SELECT FROM pgqueue.job j WHERE j.id = await_job.id);
+END
+$$;
+
+-- What a running handler reports of itself. False when the lease was lost.
+CREATE FUNCTION pgqueue.report_progress(job_id bigint, lease bigint, progress jsonb) RETURNS boolean
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+BEGIN
+    UPDATE pgqueue.job j SET progress = report_progress.progress
+    WHERE j.id = report_progress.job_id AND j.lease = report_progress.lease;
+    RETURN FOUND;
+END
+$$;

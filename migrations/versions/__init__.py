@@ -1,0 +1,1 @@
+"""One file for each revision; what it does is in the SQL folder of the same name."""
