@@ -1,0 +1,253 @@
+"""What may stand in a JSON document that goes to PostgreSQL, and how Python values get into one.
+
+Everything that PostgreSQL would refuse is found here first, so that no transaction is broken by it.
+Problems are told by path and type, never by value: arguments may be secrets.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import sys
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any, cast
+
+import msgspec
+
+from .errors import InvalidOption, UsageError
+
+MOST_LEVELS = 100
+"""How deep a document may nest; the root is level 0. The SQL function `check_args` agrees."""
+
+_MOST_GROWTH = 64  # 1e308 takes 5 bytes here and 309 in PostgreSQL, which prints numbers in full.
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_NUMBER_THAT_GROWS = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]+|-0\.0(?![0-9])")
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_NEITHER_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+
+NESTED_TOO_DEEPLY = (
+    f"is nested more than {MOST_LEVELS} levels deep, or contains itself. "
+    "Flatten the data, or pass it as a string."
+)
+
+
+class Unfit(ValueError):
+    """Why a value cannot stand in a document, and where: `path` is like `.lines[2].price`."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path = path
+        self.problem = problem
+
+
+class ModelRefused(ValueError):
+    """A pydantic model refused the data, told without the data."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(problem)
+        self.path = path
+        self.problem = problem
+
+
+def encode_document(
+    value: Any, what: str, *, max_bytes: int, error: type[UsageError] = InvalidOption
+) -> str:
+    """`value` as JSON text that PostgreSQL will take. Raises `error`, naming the path."""
+    try:
+        return encode(value, max_bytes, hint=f"Make {what} smaller.").decode()
+    except Unfit as unfit:
+        raise error(f"{what}{unfit.path}: {unfit.problem}") from None
+
+
+def encode(value: Any, max_bytes: int, *, hint: str, nones: int = 0) -> bytes:
+    """`value` as compact JSON. Raises `Unfit`.
+
+    `nones` is how many nulls the caller expects; only others are suspected to have been a NaN.
+    """
+    try:
+        text = _encoder.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise _why_not_encoded(value, error) from None
+    if b"null" in text and text.count(b"null") != nones:
+        _refuse_not_finite(value)
+    if b"\\u0000" in text and _NUL.search(text):
+        raise _found(value, _has_nul, _NUL_PROBLEM)
+    check_shape(text, max_bytes, hint=hint)
+    return text
+
+
+def check_shape(text: bytes, max_bytes: int, *, hint: str) -> None:
+    """Refuse compact JSON that is nested too deeply or is longer than `max_bytes` once stored."""
+    may_be_deep = text.count(b"{") + text.count(b"[") > MOST_LEVELS
+    if not may_be_deep and len(text) * _MOST_GROWTH <= max_bytes:
+        return
+    outline = _STRING.sub(b'""', text)
+    size = len(text) + _growth(outline)
+    if size > max_bytes:
+        raise Unfit("", f"takes {size} bytes, at most {max_bytes} are allowed. {hint}")
+    if may_be_deep and _levels(outline) > MOST_LEVELS:
+        raise Unfit("", NESTED_TOO_DEEPLY)
+
+
+def _growth(outline: bytes) -> int:
+    """How many bytes more the document takes when PostgreSQL prints it."""
+    spaces = outline.count(b",") + outline.count(b":")
+    numbers = (match[0] for match in _NUMBER_THAT_GROWS.finditer(outline))
+    return spaces + sum(
+        -1 if number == b"-0.0" else len(format(Decimal(number.decode()), "f")) - len(number)
+        for number in numbers
+    )
+
+
+def _levels(outline: bytes) -> int:
+    """The level of the deepest value, counted only as far as one beyond what is allowed."""
+    outline = outline.replace(b"[]", b"").replace(b"{}", b"")
+    brackets = outline.translate(None, _NEITHER_BRACKET)
+    level = 0
+    while brackets and level <= MOST_LEVELS:
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        level += 1
+    return level
+
+
+# Looking for the culprit: slow, and only when something is wrong or looks so.
+
+
+def _why_not_encoded(value: Any, error: Exception) -> Unfit:
+    for path, leaf in walk(value):
+        try:
+            _encoder.encode(leaf)
+        except (TypeError, ValueError, OverflowError) as reason:
+            return Unfit(path, _problem_of(leaf, reason))
+    if isinstance(error, RecursionError):
+        return Unfit("", NESTED_TOO_DEEPLY)
+    return Unfit("", f"cannot be stored as JSON ({type(error).__name__}).")
+
+
+def _problem_of(leaf: Any, reason: Exception) -> str:
+    if isinstance(reason, UnicodeEncodeError):
+        return (
+            "contains a lone surrogate, which is not valid Unicode and PostgreSQL cannot store. "
+            'Remove it, for example with text.encode(errors="replace").decode().'
+        )
+    if isinstance(leaf, int):
+        return "has more digits than JSON numbers may have here. Pass it as a string."
+    if isinstance(leaf, Key):
+        return f"keys of type {type(leaf.key).__name__} cannot be stored as JSON. Use strings."
+    return (
+        f"a value of type {type(leaf).__name__} cannot be stored as JSON. "
+        "Pass a key and look the object up in the task."
+    )
+
+
+def _refuse_not_finite(value: Any) -> None:
+    for path, leaf in walk(value):
+        if isinstance(leaf, float) and not math.isfinite(leaf):
+            name = "NaN" if math.isnan(leaf) else "Infinity"
+            raise Unfit(path, f"{name} is not JSON. Pass None or a string instead.")
+
+
+_NUL_PROBLEM = "contains a NUL character (\\u0000), which PostgreSQL cannot store. Remove it."
+
+
+def _has_nul(leaf: Any) -> bool:
+    text = leaf.key if isinstance(leaf, Key) else leaf
+    return isinstance(text, str) and "\x00" in text
+
+
+def _found(value: Any, test: Callable[[Any], bool], problem: str) -> Unfit:
+    return Unfit(next((path for path, leaf in walk(value) if test(leaf)), ""), problem)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Key:
+    """A key of a dict, as `walk` meets it."""
+
+    key: Any
+
+
+def walk(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every leaf of a tree of values with its path, and every key of its dicts."""
+    waiting = [("", value)]
+    seen: set[int] = set()
+    while waiting:
+        path, node = waiting.pop()
+        parts = parts_of(node)
+        if parts is None:
+            yield path, node
+        elif id(node) not in seen:
+            seen.add(id(node))
+            if isinstance(node, dict):
+                yield from ((path, Key(key)) for key in node)
+            waiting.extend(reversed([(path + step, part) for step, part in parts]))
+
+
+def parts_of(node: Any) -> list[tuple[str, Any]] | None:
+    """The parts of a container with the step that leads to each; None for a leaf."""
+    if isinstance(node, dict):
+        return [(step_to(key), part) for key, part in node.items()]
+    if isinstance(node, list | tuple | set | frozenset):
+        return [(f"[{index}]", part) for index, part in enumerate(node)]
+    names = field_names(node)
+    if names is None:
+        return None
+    return [(f".{name}", getattr(node, name, None)) for name in names]
+
+
+def field_names(node: Any) -> list[str] | None:
+    """The names of the fields of a Struct, dataclass, attrs or pydantic object."""
+    kind = type(node)
+    if isinstance(node, msgspec.Struct):
+        return list(node.__struct_fields__)
+    if dataclasses.is_dataclass(kind):
+        return [field.name for field in dataclasses.fields(kind)]
+    if hasattr(kind, "__attrs_attrs__"):
+        return [field.name for field in kind.__attrs_attrs__]
+    if is_pydantic_model(kind):
+        return list(vars(node))
+    return None
+
+
+def step_to(key: Any) -> str:
+    """A key is shown when it looks like a field's name; other keys may be data."""
+    return f".{key}" if isinstance(key, str) and key.isidentifier() and len(key) <= 50 else "[...]"
+
+
+# Models of pydantic, which is never imported from here: who has a model has imported it.
+
+
+def is_pydantic_model(kind: Any) -> bool:
+    pydantic = sys.modules.get("pydantic")
+    return pydantic is not None and isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
+
+
+def _encode_other(value: Any) -> Any:
+    if not is_pydantic_model(type(value)):
+        raise TypeError("unsupported type")
+    try:
+        text = value.__pydantic_serializer__.to_json(value, by_alias=True, round_trip=True)
+    except Exception as error:
+        raise TypeError("unserialisable model") from error
+    return msgspec.Raw(text)
+
+
+def decode_other(kind: type, data: Any) -> Any:
+    """Hook for decoders: the instance of a pydantic model that `data` describes."""
+    pydantic = sys.modules["pydantic"]
+    try:
+        return cast(Any, kind).model_validate_json(_encoder.encode(data))
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        path = "".join(
+            f"[{step}]" if isinstance(step, int) else step_to(step) for step in first["loc"]
+        )
+        by_hand = first["type"] in ("value_error", "assertion_error")
+        problem = "refused by a validator" if by_hand else first["msg"]
+        raise ModelRefused(path, f"{problem} ({kind.__name__})") from None
+    except Exception as error:  # noqa: BLE001 - a validator may raise anything
+        raise ModelRefused("", f"refused with {type(error).__name__} ({kind.__name__})") from None
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_encode_other)
