@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .document import Key, Unfit, decode_other, encode, is_pydantic_model, walk
+from .document import Unfit, decode_other, encode, is_pydantic_model, refuse_foreign
 from .errors import InvalidArguments, UsageError
 from .refusal import MISMATCH, MISSING, UNEXPECTED, shown, told, type_at
 from .signature import Parameter, Signature, read_signature
@@ -65,8 +65,10 @@ class Arguments:
             call = self._decode(text)
         except Exception as error:  # noqa: BLE001 - classes of users are built here
             raise InvalidArguments(self._misfit(error, bound)) from None
-        for parameter in self._untyped:
-            self._check_untyped(parameter, getattr(bound, parameter), getattr(call, parameter))
+        for name in self._untyped:
+            passed = getattr(bound, name)
+            if passed is not msgspec.UNSET and passed != getattr(call, name):
+                self._check_untyped(name, passed)
         return text.decode()
 
     def decode(self, text: str | bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -93,7 +95,8 @@ class Arguments:
         try:
             text = encode(value, max_bytes, hint=_RESULT_HINT)
         except Unfit as unfit:
-            raise UsageError(f"{self.name}: result{unfit.path}: {unfit.problem}") from None
+            where = f"result{unfit.path}:" if unfit.path else "the JSON of the result"
+            raise UsageError(f"{self.name}: {where} {unfit.problem}") from None
         self.decode_result(text)
         return text.decode()
 
@@ -124,6 +127,13 @@ class Arguments:
             schema.setdefault("$defs", {}).update(models)
         return schema
 
+    def _check_untyped(self, name: str, passed: Any) -> None:
+        """Nothing can turn JSON back into a type that is not named, so refuse what changes."""
+        try:
+            refuse_foreign(passed, "Name the type in the annotation, or pass what JSON has.")
+        except Unfit as unfit:
+            raise InvalidArguments(self._blame(f".{name}{unfit.path}", unfit.problem)) from None
+
     # Telling what is wrong.
 
     def _with_signature(self, problem: str) -> str:
@@ -131,7 +141,9 @@ class Arguments:
 
     def _blame(self, path: str, problem: str) -> str:
         """A sentence about the argument that `path` starts with, or about all of them."""
-        return f"{self.name}: argument {path[1:]}: {problem}" if path else f"{self.name}: {problem}"
+        if not path:
+            return f"{self.name}: the JSON of the arguments {problem}"
+        return f"{self.name}: argument {path[1:]}: {problem}"
 
     def _misbound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         most = len(self._positional)
@@ -161,7 +173,7 @@ class Arguments:
                 return f"{self.name}: missing argument {field[1]}"
             if field := UNEXPECTED.match(problem):
                 return f"{self.name}: {self._unexpected(field[1])}"
-            return f"{self.name}: arguments: {problem}"
+            return self._blame("", problem)
         if mismatch := MISMATCH.match(problem):
             return self._mismatch(path, mismatch[1], mismatch[2], bound)
         return self._blame(path, problem)
@@ -179,24 +191,6 @@ class Arguments:
             )
         problem = self._blame(path, f"expected {expected}, got {got}")
         return f"{problem}\n  signature: {self.signature_text}"
-
-    def _check_untyped(self, name: str, passed: Any, arriving: Any) -> None:
-        """Nothing can turn JSON back into a type that is not named, so refuse what changes."""
-        if passed is msgspec.UNSET or passed == arriving:
-            return
-        for path, leaf in walk(passed):
-            kind = leaf.key if isinstance(leaf, Key) else leaf
-            if isinstance(kind, str) or (kind is leaf and isinstance(leaf, int | float | None)):
-                continue
-            what = type(kind).__name__
-            raise InvalidArguments(
-                self._blame(
-                    f".{name}{path}",
-                    f"{what if kind is leaf else f'keys of type {what}'} would not arrive as such, "
-                    "because the annotation does not name the type. "
-                    "Annotate the argument, or pass what JSON has.",
-                )
-            )
 
 
 def _arguments(count: int) -> str:

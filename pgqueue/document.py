@@ -10,13 +10,13 @@ import dataclasses
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, cast
 
 import msgspec
 
-from .errors import InvalidOption, UsageError
+from .errors import InvalidOption
 
 MOST_LEVELS = 100
 """How deep a document may nest; the root is level 0. The SQL function `check_args` agrees."""
@@ -51,14 +51,20 @@ class ModelRefused(ValueError):
         self.problem = problem
 
 
-def encode_document(
-    value: Any, what: str, *, max_bytes: int, error: type[UsageError] = InvalidOption
-) -> str:
-    """`value` as JSON text that PostgreSQL will take. Raises `error`, naming the path."""
+def encode_object(value: Any, what: str, *, max_bytes: int) -> str:
+    """A mapping as the text of a JSON object that PostgreSQL will store. Raises `InvalidOption`.
+
+    It must consist of what JSON has, so that it comes back as it is (tuples come back as lists).
+    """
+    if not isinstance(value, Mapping):
+        raise InvalidOption(f"{what} is a dict, got {type(value).__name__}.")
     try:
-        return encode(value, max_bytes, hint=f"Make {what} smaller.").decode()
+        text = encode(dict(value), max_bytes, hint="Store the data in a table of yours.")
+        refuse_foreign(value, "Pass what JSON has, for example str(value).")
     except Unfit as unfit:
-        raise error(f"{what}{unfit.path}: {unfit.problem}") from None
+        place = f"{what}{unfit.path}:" if unfit.path else what
+        raise InvalidOption(f"{place} {unfit.problem}") from None
+    return text.decode()
 
 
 def encode(value: Any, max_bytes: int, *, hint: str, nones: int = 0) -> bytes:
@@ -118,7 +124,7 @@ def _levels(outline: bytes) -> int:
 def _why_not_encoded(value: Any, error: Exception) -> Unfit:
     for path, leaf in walk(value):
         try:
-            _encoder.encode(leaf)
+            _encoder.encode({leaf.key: None} if isinstance(leaf, Key) else leaf)
         except (TypeError, ValueError, OverflowError) as reason:
             return Unfit(path, _problem_of(leaf, reason))
     if isinstance(error, RecursionError):
@@ -143,7 +149,7 @@ def _problem_of(leaf: Any, reason: Exception) -> str:
 
 
 def _refuse_not_finite(value: Any) -> None:
-    for path, leaf in walk(value):
+    for path, leaf in walk(value, into_models=True):
         if isinstance(leaf, float) and not math.isfinite(leaf):
             name = "NaN" if math.isnan(leaf) else "Infinity"
             raise Unfit(path, f"{name} is not JSON. Pass None or a string instead.")
@@ -158,7 +164,8 @@ def _has_nul(leaf: Any) -> bool:
 
 
 def _found(value: Any, test: Callable[[Any], bool], problem: str) -> Unfit:
-    return Unfit(next((path for path, leaf in walk(value) if test(leaf)), ""), problem)
+    places = (path for path, leaf in walk(value, into_models=True) if test(leaf))
+    return Unfit(next(places, ""), problem)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -168,14 +175,17 @@ class Key:
     key: Any
 
 
-def walk(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every leaf of a tree of values with its path, and every key of its dicts."""
+def walk(value: Any, *, into_models: bool = False) -> Iterator[tuple[str, Any]]:
+    """Every leaf of a tree of values with its path, and every key of its dicts.
+
+    A pydantic model is one leaf unless asked for otherwise: it knows types that we do not.
+    """
     waiting = [("", value)]
     seen: set[int] = set()
     while waiting:
         path, node = waiting.pop()
         parts = parts_of(node)
-        if parts is None:
+        if parts is None or (is_pydantic_model(type(node)) and not into_models):
             yield path, node
         elif id(node) not in seen:
             seen.add(id(node))
@@ -208,6 +218,17 @@ def field_names(node: Any) -> list[str] | None:
     if is_pydantic_model(kind):
         return list(vars(node))
     return None
+
+
+def refuse_foreign(value: Any, cure: str) -> None:
+    """Refuse what JSON does not have: it would come back as something else. Raises `Unfit`."""
+    for path, leaf in walk(value):
+        if isinstance(leaf, Key):
+            if not isinstance(leaf.key, str):
+                kind = type(leaf.key).__name__
+                raise Unfit(path, f"keys of type {kind} would come back as strings. {cure}")
+        elif not isinstance(leaf, str | int | float | None):
+            raise Unfit(path, f"a {type(leaf).__name__} would come back as something else. {cure}")
 
 
 def step_to(key: Any) -> str:

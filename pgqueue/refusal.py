@@ -21,7 +21,9 @@ def told(error: Exception) -> tuple[str, str]:
     if isinstance(error, RecursionError):
         return "", NESTED_TOO_DEEPLY
     if not isinstance(error, msgspec.ValidationError):
-        return "", f"cannot be decoded ({type(error).__name__})."
+        if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
+            return "", "is malformed"
+        return "", f"was refused with {type(error).__name__}"
     message = str(error)
     place = _PLACE.search(message)
     path = place[2] if place else ""
@@ -29,7 +31,7 @@ def told(error: Exception) -> tuple[str, str]:
     if isinstance(cause, ModelRefused):
         return path + cause.path, cause.problem
     if cause is not None:
-        return path, f"refused with {type(cause).__name__}"
+        return path, f"was refused with {type(cause).__name__}"
     problem = _in_our_words(message[: place.start()] if place else message)
     return path, f"a key: {problem}" if place and place[1] else problem
 
