@@ -8,8 +8,8 @@ CREATE TABLE pgqueue.job (
     lease        bigint,
     worker_id    bigint,
     run_at       timestamptz NOT NULL DEFAULT now()
-        CONSTRAINT "run_at lies between the years 1 and 9999"
-        CHECK (run_at >= '0001-01-01 00:00:00+00' AND run_at < '9999-12-31 00:00:00+00'),
+        CONSTRAINT "run_at lies between the years 2 and 9998"
+        CHECK (run_at >= '0002-01-01 00:00:00+00' AND run_at < '9999-01-01 00:00:00+00'),
     enqueued_at  timestamptz NOT NULL DEFAULT now(),
     started_at   timestamptz,
     timeout      interval

@@ -13,7 +13,7 @@ CREATE FUNCTION pgqueue.claim(
 ) RETURNS TABLE (
     id bigint, lease bigint, task text, args text, attempt smallint, max_attempts smallint,
     priority smallint, ready_xid bigint, run_at timestamptz, waited double precision,
-    timeout interval, tags text[], meta text, progress text, settled_xid bigint, epoch bigint
+    timeout double precision, tags text[], meta text, progress text, settled_xid bigint, epoch bigint
 )
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
@@ -62,7 +62,7 @@ BEGIN
     ))
     RETURNING j.id, j.lease, j.task, j.args::text, j.attempt, j.max_attempts, j.priority, j.ready_xid,
               j.run_at, extract(epoch FROM now() - greatest(j.run_at, j.enqueued_at))::double precision,
-              j.timeout, j.tags, j.meta::text, j.progress::text, settled, turn;
+              extract(epoch FROM j.timeout)::double precision, j.tags, j.meta::text, j.progress::text, settled, turn;
     IF NOT FOUND THEN
         settled_xid := settled;
         epoch := turn;

@@ -96,7 +96,7 @@ BEGIN
     END IF;
     UPDATE pgqueue.job j
     SET lease = NULL, worker_id = NULL, ready_xid = NULL,
-        run_at = least(now() + greatest(fail.delay, interval '0'), '9999-12-30 00:00:00+00')
+        run_at = least(now() + greatest(fail.delay, interval '0'), '9998-12-31 00:00:00+00')
     WHERE j.id = failed.id;
     RETURN 'retrying';
 END
@@ -118,7 +118,7 @@ BEGIN
     END IF;
     UPDATE pgqueue.job j
     SET lease = NULL, worker_id = NULL, ready_xid = NULL, attempt = greatest(j.attempt - 1, 0),
-        run_at = least(now() + greatest(snooze.delay, interval '0'), '9999-12-30 00:00:00+00')
+        run_at = least(now() + greatest(snooze.delay, interval '0'), '9998-12-31 00:00:00+00')
     WHERE j.id = snoozed.id;
     RETURN 'scheduled';
 END

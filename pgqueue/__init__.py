@@ -1,0 +1,1 @@
+"""pgqueue: a job exists if and only if your transaction commits."""

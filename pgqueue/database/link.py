@@ -1,0 +1,121 @@
+"""A worker's connection, which comes back after it was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from .dsn import normalise_dsn
+
+CONNECT = {
+    "connect_timeout": "5",
+    "keepalives_idle": "5",
+    "keepalives_interval": "3",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}
+"""A dead peer is noticed within about 15 seconds, where the DSN does not say otherwise."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 15.0
+
+
+class Link:
+    """One autocommit connection under a name. Statements fail when it is lost; the next one reconnects.
+
+    Behind a pooler (noticed because the backend is not the one that greeted us) statements are not
+    prepared on the server, since the next transaction may run on another backend.
+    """
+
+    def __init__(
+        self, dsn: str, name: str, *, report: Callable[[str, BaseException | None], None]
+    ) -> None:
+        self._conninfo = connection_string(dsn, name)
+        self._name = name
+        self._report = report
+        self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
+        self._lock = asyncio.Lock()
+        self._down = False
+        self.pooled = False
+
+    async def fetch(
+        self, query: str, parameters: Any = None, *, binary: bool = False, deadline: float = 30.0
+    ) -> list[tuple[Any, ...]]:
+        """Run one statement as its own transaction, within `deadline` seconds."""
+        async with self._lock:
+            connection = await self._connect()
+            try:
+                async with asyncio.timeout(deadline):
+                    cursor = await connection.execute(query, parameters, binary=binary)
+                    rows = await cursor.fetchall() if cursor.description else []
+            except BaseException as error:
+                await self._after(error, connection)
+                raise
+            return rows
+
+    async def connection(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+        """The connection itself, connected, for what `fetch` cannot do."""
+        async with self._lock:
+            return await self._connect()
+
+    async def drop(self) -> None:
+        """Close the connection. The next statement opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _connect(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                self._connection = await self._open()
+            except psycopg.Error as error:
+                self._tell(error)
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+                pause = min(pause * 2, LONGEST_PAUSE)
+            else:
+                self._tell(None)
+                return self._connection
+
+    async def _open(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+        connection = await psycopg.AsyncConnection.connect(
+            self._conninfo, autocommit=True, row_factory=tuple_row, prepare_threshold=None
+        )
+        try:
+            cursor = await connection.execute("SELECT pg_backend_pid(), pg_is_in_recovery()")
+            pid, standby = await cursor.fetchone() or (0, False)
+            if standby:
+                raise psycopg.errors.ReadOnlySqlTransaction("the server is a read-only standby")
+            self.pooled = pid != connection.info.backend_pid
+            connection.prepare_threshold = None if self.pooled else 0
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def _after(self, error: BaseException, connection: psycopg.AsyncConnection[Any]) -> None:
+        """A server that became read-only keeps its sockets open; only a new connection finds the primary."""
+        lost = connection.closed or connection.broken
+        if lost or isinstance(error, TimeoutError | psycopg.errors.ReadOnlySqlTransaction):
+            await self.drop()
+            self._tell(error)
+
+    def _tell(self, error: BaseException | None) -> None:
+        """Say that the link went down or came back, once for each change."""
+        if self._down != (error is not None):
+            self._down = error is not None
+            self._report(self._name, error)
+
+
+def connection_string(dsn: str, name: str) -> str:
+    """The DSN with a name for pg_stat_activity, and with timeouts where it has none."""
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    given = conninfo_to_dict(normalise_dsn(dsn))
+    return make_conninfo("", **{**CONNECT, **given, "application_name": name[:63]})

@@ -1,0 +1,1 @@
+SELECT pgqueue.await_job(CAST(%(id)s AS bigint))

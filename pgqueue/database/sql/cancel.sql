@@ -1,0 +1,1 @@
+SELECT pgqueue.cancel(CAST(%(id)s AS bigint), CAST(%(reason)s AS text))

@@ -1,0 +1,6 @@
+SELECT id, lease, task, args, attempt, max_attempts, priority, ready_xid, run_at, waited, timeout, tags,
+       meta, progress, settled_xid, epoch
+FROM pgqueue.claim(
+    CAST(%(queue)s AS text), CAST(%(max_jobs)s AS integer), CAST(%(worker)s AS bigint),
+    CAST(%(unknown)s AS text[]), CAST(%(priorities)s AS smallint[]),
+    CAST(%(after_xid)s AS bigint[]), CAST(%(after_id)s AS bigint[]))

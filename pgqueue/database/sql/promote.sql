@@ -1,0 +1,1 @@
+SELECT pgqueue.promote(CAST(%(max_jobs)s AS integer))

@@ -1,0 +1,1 @@
+SELECT pgqueue.prune(CAST(%(max_rows)s AS integer))

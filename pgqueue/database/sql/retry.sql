@@ -1,0 +1,1 @@
+SELECT pgqueue.retry(CAST(%(id)s AS bigint))

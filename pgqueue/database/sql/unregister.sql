@@ -1,0 +1,1 @@
+SELECT pgqueue.unregister(CAST(%(worker)s AS bigint))

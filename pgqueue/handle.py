@@ -1,0 +1,189 @@
+"""A job by its id: look at it, cancel it, retry it, wait for its result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+
+import psycopg
+
+from .database.connection import is_async, run, run_async
+from .database.link import connection_string
+from .database.statement import Statement
+from .errors import JobCancelled, JobFailed, JobNotFound
+from .job import JobRecord, State, seconds
+
+if TYPE_CHECKING:
+    from .database.connection import AsyncConnection, SyncConnection
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+_GET, _CANCEL, _RETRY, _AWAIT = (Statement(name) for name in ("get", "cancel", "retry", "await_job"))
+POLL = 1.0
+"""Seconds between looks at a job that is waited for, should a notification be missed."""
+
+
+class Home(Protocol):
+    """What a task or a job handle needs of its application."""
+
+    @property
+    def dsn(self) -> str: ...
+    @property
+    def max_args_bytes(self) -> int: ...
+    def connection(self) -> AbstractContextManager[psycopg.Connection[Any]]: ...
+    def connection_async(self) -> AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]: ...
+    def decode_result(self, task: str, text: str) -> Any: ...
+
+
+class Job(Generic[R]):
+    """A job by its id. Until the transaction that enqueued it commits, nobody else can see it.
+
+    Every operation takes your connection, sync or async, and runs in its transaction. Without one it
+    uses a connection of the application, and commits at once.
+    """
+
+    __slots__ = ("_home", "id", "queue", "task")
+
+    def __init__(self, home: Home, id: int, task: str | None = None, queue: str | None = None) -> None:
+        self._home = home
+        self.id = id
+        self.task = task
+        self.queue = queue
+
+    def __repr__(self) -> str:
+        return f"Job(#{self.id} {self.task})" if self.task else f"Job(#{self.id})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Job) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @overload
+    def get(self, connection: AsyncConnection) -> Coroutine[Any, Any, JobRecord]: ...
+    @overload
+    def get(self, connection: SyncConnection | None = None) -> JobRecord: ...
+    def get(self, connection: Any = None) -> Any:
+        """The job as it is now. Raises JobNotFound."""
+        return self._do(connection, _GET, {"id": self.id}, self._record)
+
+    @overload
+    def state(self, connection: AsyncConnection) -> Coroutine[Any, Any, State]: ...
+    @overload
+    def state(self, connection: SyncConnection | None = None) -> State: ...
+    def state(self, connection: Any = None) -> Any:
+        """The job's state now. Raises JobNotFound."""
+        return self._do(connection, _GET, {"id": self.id}, lambda rows: self._record(rows).state)
+
+    @overload
+    def cancel(self, connection: AsyncConnection, *, reason: str | None = None) -> Coroutine[Any, Any, bool]: ...
+    @overload
+    def cancel(self, connection: SyncConnection | None = None, *, reason: str | None = None) -> bool: ...
+    def cancel(self, connection: Any = None, *, reason: str | None = None) -> Any:
+        """Cancel the job. True: it will never run again. False: there was nothing to cancel.
+
+        A running job is asked to stop, and is cancelled unless it succeeds first.
+        """
+        parameters = {"id": self.id, "reason": reason}
+        return self._do(connection, _CANCEL, parameters, lambda rows: rows[0][0] is not None)
+
+    @overload
+    def retry(self, connection: AsyncConnection) -> Coroutine[Any, Any, bool]: ...
+    @overload
+    def retry(self, connection: SyncConnection | None = None) -> bool: ...
+    def retry(self, connection: Any = None) -> Any:
+        """Run a dead or cancelled job again with all its attempts, or a scheduled one now.
+
+        False: the job is queued, running, succeeded or unknown, and nothing was changed.
+        """
+        return self._do(connection, _RETRY, {"id": self.id}, lambda rows: bool(rows[0][0]))
+
+    def wait(self, timeout: float | None = None) -> R:
+        """Block until the job ends, at most `timeout` seconds, and return its result.
+
+        Commit first: a job is not visible before. Raises JobFailed, JobCancelled, TimeoutError, and
+        JobNotFound for a job that is not committed, or not kept by its queue.
+        """
+        deadline = None if timeout is None else time.monotonic() + seconds(timeout, "timeout").total_seconds()
+        with psycopg.connect(self._wait_string, autocommit=True) as connection:
+            connection.execute("LISTEN pgqueue_finished")
+            run(connection, _AWAIT, {"id": self.id})
+            while True:
+                record = self._record(run(connection, _GET, {"id": self.id}), waiting=True)
+                if record.finished:
+                    return self._result(record)
+                pause = self._pause(deadline)
+                for _ in connection.notifies(timeout=pause, stop_after=1):
+                    pass
+
+    async def wait_async(self, timeout: float | None = None) -> R:
+        """The same as `wait`, without blocking the event loop."""
+        deadline = None if timeout is None else time.monotonic() + seconds(timeout, "timeout").total_seconds()
+        connection = await psycopg.AsyncConnection.connect(self._wait_string, autocommit=True)
+        async with connection:
+            await connection.execute("LISTEN pgqueue_finished")
+            await run_async(connection, _AWAIT, {"id": self.id})
+            while True:
+                rows = await run_async(connection, _GET, {"id": self.id})
+                record = self._record(rows, waiting=True)
+                if record.finished:
+                    return self._result(record)
+                async for _ in connection.notifies(timeout=self._pause(deadline), stop_after=1):
+                    pass
+
+    @property
+    def _wait_string(self) -> str:
+        return connection_string(self._home.dsn, "pgqueue wait")
+
+    def _pause(self, deadline: float | None) -> float:
+        if deadline is None:
+            return POLL
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"job {self.id} did not end in time; it goes on.")
+        return min(POLL, left)
+
+    def _result(self, record: JobRecord) -> R:
+        if record.state == "dead":
+            raise JobFailed(f"job {self.id} ({record.task}) is dead: {record.reason}")
+        if record.state == "cancelled":
+            why = f": {record.reason}" if record.reason else ""
+            raise JobCancelled(f"job {self.id} ({record.task}) was cancelled{why}")
+        result: R = None if record.result is None else self._home.decode_result(record.task, record.result)  # type: ignore[assignment]  # a task without a result returns None
+        return result
+
+    def _record(self, rows: list[tuple[Any, ...]], *, waiting: bool = False) -> JobRecord:
+        if not rows:
+            hint = " Commit the transaction that enqueued it before you wait." if waiting else ""
+            raise JobNotFound(
+                f"there is no job {self.id} that this connection can see: it is not committed, "
+                f"its queue does not keep succeeded jobs, or it was pruned.{hint}"
+            )
+        return JobRecord(**dict(zip(JobRecord.__slots__, rows[0], strict=True)))
+
+    def _do(
+        self,
+        connection: Any,
+        statement: Statement,
+        parameters: dict[str, Any],
+        answer: Callable[[list[tuple[Any, ...]]], T],
+    ) -> T | Coroutine[Any, Any, T]:
+        if connection is None:
+            with self._home.connection() as own:
+                return answer(run(own, statement, parameters))
+        if is_async(connection):
+            return self._do_async(connection, statement, parameters, answer)
+        return answer(run(connection, statement, parameters))
+
+    async def _do_async(
+        self,
+        connection: AsyncConnection,
+        statement: Statement,
+        parameters: dict[str, Any],
+        answer: Callable[[list[tuple[Any, ...]]], T],
+    ) -> T:
+        return answer(await run_async(connection, statement, parameters))
+

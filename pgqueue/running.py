@@ -1,0 +1,188 @@
+"""The job that runs right now, as its own handler sees it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, overload
+
+import msgspec
+
+from .database.connection import is_async, run, run_async
+from .database.statement import Statement
+from .errors import JobCancelled, LeaseLost, NotInJob, UsageError
+
+if TYPE_CHECKING:
+    from .database.connection import AsyncConnection, SyncConnection
+
+_COMPLETE = Statement("complete_one")
+_log = logging.getLogger("pgqueue.job")
+
+current: ContextVar[RunningJob] = ContextVar("pgqueue.current_job")
+
+
+def current_job() -> RunningJob:
+    """The job whose handler calls this. Raises NotInJob outside of one."""
+    try:
+        return current.get()
+    except LookupError:
+        raise NotInJob(
+            "current_job() was called where no job runs. "
+            "A thread that you start yourself must be given the job: job = current_job()."
+        ) from None
+
+
+class RunningJob:
+    """One attempt at a job: what it is, how long it may take, and what it can report.
+
+    Safe to use from the handler's own thread or task, and from others that it hands itself to.
+    """
+
+    __slots__ = (
+        "_cancelled", "_encode_result", "_progress", "_report", "attempt", "completed", "deadline", "id",
+        "lease", "max_attempts", "meta_text", "priority", "queue", "run_at", "started", "state", "tags",
+        "task", "timeout", "waited",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        id: int,
+        lease: int,
+        task: str,
+        queue: str,
+        attempt: int,
+        max_attempts: int,
+        priority: int = 0,
+        run_at: datetime | None = None,
+        waited: float = 0.0,
+        timeout: timedelta | None = None,
+        tags: list[str] | None = None,
+        meta: str | None = None,
+        progress: str | None = None,
+        state: Mapping[str, Any] | None = None,
+        encode_result: Callable[[Any], str | None] | None = None,
+        report: Callable[[RunningJob], None] | None = None,
+    ) -> None:
+        self.id = id
+        self.lease = lease
+        self.task = task
+        self.queue = queue
+        self.attempt = attempt
+        self.max_attempts = max_attempts
+        self.priority = priority
+        self.run_at = run_at
+        self.waited = waited
+        self.timeout = timeout
+        self.tags = tags or ()
+        self.meta_text = meta
+        self.state: Mapping[str, Any] = state if state is not None else {}
+        self.deadline: datetime | None = None
+        self.started = 0.0
+        self.completed = False
+        self._progress: str | None = progress
+        self._cancelled: str | None = None
+        self._encode_result = encode_result
+        self._report = report
+
+    def __repr__(self) -> str:
+        return f"RunningJob(#{self.id} {self.task}, attempt {self.attempt} of {self.max_attempts})"
+
+    @property
+    def is_last_attempt(self) -> bool:
+        return self.attempt >= self.max_attempts
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What the enqueuer said about the job besides its arguments."""
+        return msgspec.json.decode(self.meta_text) if self.meta_text else {}
+
+    @property
+    def logger(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger whose records carry `job_id`, `task`, `queue` and `attempt`."""
+        fields = {"job_id": self.id, "task": self.task, "queue": self.queue, "attempt": self.attempt}
+        return logging.LoggerAdapter(_log, fields)
+
+    @property
+    def checkpoint(self) -> dict[str, Any]:
+        """The checkpoint that this attempt, or an earlier one, reported last."""
+        if not self._progress:
+            return {}
+        saved = msgspec.json.decode(self._progress).get("checkpoint")
+        return saved if isinstance(saved, dict) else {}
+
+    @property
+    def progress_text(self) -> str | None:
+        return self._progress
+
+    def progress(
+        self, done: float, total: float | None = None, *, checkpoint: Mapping[str, Any] | None = None
+    ) -> None:
+        """Report how far the job is. Returns at once; the worker stores the last report once a second.
+
+        A checkpoint stays with the job, so that a later attempt can go on from `job.checkpoint`.
+        """
+        report: dict[str, Any] = {"done": done}
+        if total is not None:
+            report["total"] = total
+        kept = dict(checkpoint) if checkpoint is not None else self.checkpoint
+        if kept:
+            report["checkpoint"] = kept
+        try:
+            text = msgspec.json.encode(report).decode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UsageError(f"the checkpoint cannot be stored as JSON: {error}.") from None
+        if len(text) > 100_000 or "\\u0000" in text:
+            raise UsageError("the checkpoint is at most 100 kB of JSON without NUL characters.")
+        self._progress = text
+        if self._report is not None:
+            self._report(self)
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether somebody asked for this job to be cancelled, or its lease was lost."""
+        return self._cancelled is not None
+
+    def request_cancel(self, reason: str) -> None:
+        """For the worker: ask the handler to stop."""
+        self._cancelled = reason
+
+    def raise_if_cancelled(self) -> None:
+        """Raise JobCancelled when somebody asked for this job to be cancelled, or its lease was lost."""
+        if self._cancelled is not None:
+            raise JobCancelled(f"job {self.id} is to stop: {self._cancelled}")
+
+    @overload
+    def complete(self, connection: SyncConnection, /, result: object = None) -> None: ...
+    @overload
+    def complete(self, connection: AsyncConnection, /, result: object = None) -> Coroutine[Any, Any, None]: ...
+    def complete(self, connection: Any, /, result: object = None) -> Any:
+        """Complete the job in your transaction: your rows, follow-up jobs and its end are one commit.
+
+        Raises LeaseLost when this attempt may not complete the job any more: let it propagate, so that
+        the transaction rolls back. Commit before the handler returns; a handler that returns without
+        having committed has failed. A handler that completed and then raises has still succeeded.
+        """
+        result_text = self._encode_result(result) if self._encode_result is not None else None
+        parameters = {
+            "queue": self.queue,
+            "id": self.id,
+            "lease": self.lease,
+            "results": None if result_text is None else f'{{"{self.id}": {result_text}}}',
+        }
+        if is_async(connection):
+            return self._complete_async(connection, parameters)
+        self._completed(run(connection, _COMPLETE, parameters))
+        return None
+
+    async def _complete_async(self, connection: AsyncConnection, parameters: dict[str, Any]) -> None:
+        self._completed(await run_async(connection, _COMPLETE, parameters))
+
+    def _completed(self, rows: list[tuple[Any, ...]]) -> None:
+        if rows[0][0] != 1:
+            raise LeaseLost(
+                f"job {self.id} is no longer leased to this attempt; its transaction must roll back."
+            )
+        self.completed = True

@@ -1,0 +1,76 @@
+"""How a worker works: one frozen value that validates itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .errors import InvalidOption
+from .job import DEFAULT_QUEUE, check_integer, check_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """All durations are seconds."""
+
+    queues: Mapping[str, int | None] = field(default_factory=lambda: {DEFAULT_QUEUE: None})
+    """Queues served, and the most jobs of each that run here at once (None: up to `concurrency`)."""
+    concurrency: int = 20
+    """Jobs that run at once in this process, whether in threads or on the event loop."""
+    prefetch: int = 500
+    """Most jobs claimed ahead of a free slot. Short jobs need it; long ones are not prefetched."""
+    children: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Child processes for tasks with run_in="process"."""
+    poll: float = 1.0
+    """Seconds between looks at an empty queue while asleep. Notifications make it quicker."""
+    listen: bool = True
+    """Wake up by LISTEN/NOTIFY. Switch it off behind a pooler in transaction mode."""
+    heartbeat: float = 5.0
+    lease: float = 15.0
+    """Jobs of a worker that sent no heartbeat for this long are given to others."""
+    grace: float = 30.0
+    """What running jobs are given to finish when the worker is asked to stop."""
+    once: bool = False
+    """Stop when no job is due and none runs."""
+    max_jobs: int | None = None
+    """Stop after this many jobs."""
+    max_idle: float | None = None
+    """Stop after so long without a job."""
+    max_rss_mb: int | None = None
+    """Stop when the process uses more memory than this; a supervisor starts a fresh one."""
+    name: str | None = None
+    """What people see. Two workers may share it: the identity is new with every start."""
+
+    def __post_init__(self) -> None:
+        if not self.queues:
+            raise InvalidOption("a worker needs at least one queue.")
+        for queue, limit in self.queues.items():
+            check_name(queue, "queue", 100)
+            if limit is not None:
+                check_integer(limit, f"the limit of queue {queue}", 1, 100_000)
+        check_integer(self.concurrency, "concurrency", 1, 100_000)
+        check_integer(self.prefetch, "prefetch", 0, 10_000)
+        check_integer(self.children, "children", 1, 1_000)
+        for name in ("max_jobs", "max_rss_mb"):
+            if getattr(self, name) is not None:
+                check_integer(getattr(self, name), name, 1, 1_000_000_000)
+        for name in ("poll", "heartbeat", "lease"):
+            _check_seconds(name, getattr(self, name), least=0.01)
+        _check_seconds("grace", self.grace, least=0)
+        if self.max_idle is not None:
+            _check_seconds("max_idle", self.max_idle, least=0)
+        if self.lease < 2 * self.heartbeat:
+            raise InvalidOption(
+                f"lease ({self.lease:g} s) must be at least twice the heartbeat ({self.heartbeat:g} s), "
+                "or one late heartbeat would give running jobs to others."
+            )
+        if self.name is not None:
+            check_name(self.name, "name", 100)
+
+
+def _check_seconds(name: str, value: object, *, least: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidOption(f"{name} is a number of seconds, got {type(value).__name__}.")
+    if not least <= value <= 1e8:
+        raise InvalidOption(f"{name} lies between {least:g} and 100000000 seconds, got {value:g}.")

@@ -1,0 +1,189 @@
+"""A task: a function that jobs name, with the options that its jobs have unless told otherwise."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, overload
+
+from .arguments import Arguments
+from .database.connection import is_async, run, run_async
+from .database.statement import Statement
+from .document import encode_object
+from .errors import InvalidOption
+from .handle import Home, Job
+from .job import JobOptions, NewJob, seconds
+from .retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from .database.connection import AsyncConnection, SyncConnection
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RunIn = Literal["loop", "thread", "process"]
+_ENQUEUE = Statement("enqueue")
+MOST_META_BYTES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What the decorator was told: shared by a task and all its variants from `using`."""
+
+    name: str
+    aliases: tuple[str, ...]
+    function: Callable[..., Any]
+    arguments: Arguments
+    retry: RetryPolicy
+    timeout: timedelta | None
+    run_in: RunIn
+
+
+class Task(Generic[P, R]):
+    """A task of an application. Call it to run the function here; enqueue it to run it in a worker."""
+
+    def __init__(self, home: Home, definition: Definition, options: JobOptions) -> None:
+        self._home = home
+        self.definition = definition
+        self.options = options
+        self.__doc__ = definition.function.__doc__
+        self.__name__ = definition.function.__name__
+        self.__module__ = definition.function.__module__
+        self.__qualname__ = definition.function.__qualname__
+        self.__wrapped__ = definition.function
+
+    def __repr__(self) -> str:
+        return f"Task({self.definition.arguments.signature_text})"
+
+    @property
+    def name(self) -> str:
+        """The name that job rows carry."""
+        return self.definition.name
+
+    @property
+    def signature_text(self) -> str:
+        return self.definition.arguments.signature_text
+
+    @overload
+    def enqueue(
+        self, connection: AsyncConnection, /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, Job[R]]: ...
+    @overload
+    def enqueue(self, connection: SyncConnection, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]: ...
+    def enqueue(self, connection: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Enqueue a job in the transaction of your connection: it exists if and only if that commits.
+
+        `connection` is a psycopg `Connection` or `AsyncConnection`, or a SQLAlchemy `Connection`,
+        `Session`, `AsyncConnection` or `AsyncSession`; with an async one, await the result. It is never
+        committed here. On an autocommit connection the job is committed at once.
+
+        Raises InvalidArguments, InvalidOption or UnsupportedConnection before the connection is touched,
+        SchemaMissing when pgqueue is not installed in the database, and errors of the driver as they are.
+        """
+        asynchronous = is_async(connection)
+        parameters = self._parameters(args, kwargs)
+        if asynchronous:
+            return self._enqueue_async(connection, parameters)
+        return self._handle(run(connection, _ENQUEUE, parameters))
+
+    def enqueue_now(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+        """Enqueue a job outside of any transaction of yours, on a pooled connection, committed at once."""
+        parameters = self._parameters(args, kwargs)
+        with self._home.connection() as connection:
+            return self._handle(run(connection, _ENQUEUE, parameters))
+
+    async def enqueue_now_async(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+        """The same as `enqueue_now`, without blocking the event loop."""
+        parameters = self._parameters(args, kwargs)
+        async with self._home.connection_async() as connection:
+            return self._handle(await run_async(connection, _ENQUEUE, parameters))
+
+    def job(self, *args: P.args, **kwargs: P.kwargs) -> NewJob:
+        """A job that is not enqueued yet, for `enqueue_many` and `copy_many`. Raises InvalidArguments."""
+        return NewJob(self.name, self._encode(args, kwargs), self.options)
+
+    def using(
+        self,
+        *,
+        queue: str | None = None,
+        priority: int | None = None,
+        run_at: datetime | None = None,
+        delay: timedelta | float | None = None,
+        max_attempts: int | None = None,
+        timeout: timedelta | float | None = None,
+        tags: Iterable[str] | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """The same task with other options for its jobs. Durations are timedeltas or seconds.
+
+        `run_at` is an aware datetime; `delay` counts from the start of your transaction. Higher
+        priorities run first, from -10 to 10. `meta` is a JSON object that travels with the job.
+        Raises InvalidOption.
+        """
+        given: dict[str, Any] = {
+            "queue": queue,
+            "priority": priority,
+            "run_at": run_at,
+            "delay": None if delay is None else seconds(delay, "delay"),
+            "max_attempts": max_attempts,
+            "timeout": None if timeout is None else seconds(timeout, "timeout"),
+            "tags": _tags(tags),
+            "meta": None if meta is None else encode_object(meta, "meta", max_bytes=MOST_META_BYTES),
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        return type(self)(self._home, self.definition, dataclasses.replace(self.options, **given))
+
+    def _encode(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        return self.definition.arguments.encode(args, kwargs, max_bytes=self._home.max_args_bytes)
+
+    def _parameters(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        options = self.options
+        return {
+            "task": self.name,
+            "args": self._encode(args, kwargs),
+            "queue": options.queue,
+            "priority": options.priority,
+            "run_at": options.run_at,
+            "delay": options.delay.total_seconds() if options.delay is not None else None,
+            "max_attempts": options.max_attempts,
+            "timeout": options.timeout.total_seconds() if options.timeout is not None else None,
+            "tags": list(options.tags) or None,
+            "meta": options.meta,
+            "max_args_bytes": self._home.max_args_bytes,
+        }
+
+    async def _enqueue_async(self, connection: AsyncConnection, parameters: dict[str, Any]) -> Job[R]:
+        return self._handle(await run_async(connection, _ENQUEUE, parameters))
+
+    def _handle(self, rows: list[tuple[Any, ...]]) -> Job[R]:
+        return Job(self._home, rows[0][0], self.name, self.options.queue)
+
+
+class SyncTask(Task[P, R]):
+    """A task made of a plain function."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the function here and now, without a job."""
+        result: R = self.definition.function(*args, **kwargs)
+        return result
+
+
+class AsyncTask(Task[P, R]):
+    """A task made of a coroutine function."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """Run the coroutine function here and now, without a job."""
+        coroutine: Coroutine[Any, Any, R] = self.definition.function(*args, **kwargs)
+        return coroutine
+
+
+def _tags(tags: Iterable[str] | None) -> tuple[str, ...] | None:
+    if tags is None:
+        return None
+    if isinstance(tags, str):
+        raise InvalidOption(f'tags is a list of strings, got the string "{tags}".')
+    return tuple(tags)

@@ -1,0 +1,108 @@
+"""Claims jobs: the next ones in line, each with a lease that proves the right to run it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+import psycopg
+
+from ..database.link import Link
+from ..database.statement import Statement
+from ..job import PRIORITIES
+from .watermark import Watermark
+
+_CLAIM = Statement("claim")
+_PRIORITIES = "{" + ",".join(map(str, PRIORITIES)) + "}"
+NOT_REGISTERED = "PQ001"
+"""SQLSTATE of a claim by a worker that was rescued."""
+
+
+class Claim(NamedTuple):
+    """A claimed job, as the database gave it; its documents are text until somebody decodes them."""
+
+    id: int
+    lease: int
+    task: str
+    args: str
+    attempt: int
+    max_attempts: int
+    priority: int
+    ready_xid: int
+    run_at: datetime
+    waited: float
+    timeout: float | None
+    tags: list[str] | None
+    meta: str | None
+    progress: str | None
+    queue: str
+
+
+class Claimer:
+    """Claims for one worker process, from as many queues as it serves."""
+
+    def __init__(self, link: Link, queues: Iterable[str], worker_id: Callable[[], int]) -> None:
+        self._link = link
+        self._worker_id = worker_id
+        self._watermarks = {queue: Watermark() for queue in queues}
+        self._unknown: set[str] = set()
+
+    def forget(self) -> None:
+        """Look from the beginning again, as after a reconnect to what may be another server."""
+        self._watermarks = {queue: Watermark() for queue in self._watermarks}
+
+    def skip(self, task: str) -> bool:
+        """Leave jobs of this task to workers that know it. Returns whether that is news."""
+        news = task not in self._unknown
+        self._unknown.add(task)
+        return news
+
+    async def claim(self, queue: str, most: int) -> list[Claim]:
+        """Up to `most` jobs, in the order in which they should run."""
+        watermark = self._watermarks[queue]
+        began = time.monotonic()
+        places = watermark.begin(began)
+        try:
+            rows = await self._link.fetch(
+                _CLAIM.text,
+                {
+                    "queue": queue,
+                    "max_jobs": most,
+                    "worker": self._worker_id(),
+                    "unknown": list(self._unknown),
+                    "priorities": _PRIORITIES,
+                    "after_xid": _array(xid for xid, _ in places),
+                    "after_id": _array(id for _, id in places),
+                },
+                binary=True,
+            )
+        except (psycopg.Error, TimeoutError):
+            self.forget()
+            raise
+        settled, epoch = rows[0][-2:]
+        if settled is None:
+            return []
+        now = time.monotonic()
+        claims = [Claim._make((*row[:-2], queue)) for row in rows if row[0] is not None]
+        watermark.learn(
+            ((claim.priority, claim.ready_xid, claim.id) for claim in claims),
+            settled=settled,
+            epoch=epoch,
+            exhausted=len(claims) < most,
+            now=now,
+            took=now - began,
+        )
+        claims.sort(key=_turn)
+        return claims
+
+
+def _turn(claim: Claim) -> tuple[int, int, int]:
+    """UPDATE … RETURNING keeps no order; this is the order in which the jobs stood in line."""
+    return -claim.priority, claim.ready_xid, claim.id
+
+
+def _array(numbers: Iterable[int]) -> str:
+    """A PostgreSQL array literal: quicker to make, and to read, than a list of parameters."""
+    return "{" + ",".join(map(str, numbers)) + "}"
