@@ -95,7 +95,8 @@ class Arguments:
         try:
             text = encode(value, max_bytes, hint=_RESULT_HINT)
         except Unfit as unfit:
-            where = f"result{unfit.path}:" if unfit.path else "the JSON of the result"
+            whole = unfit.path is None
+            where = "the JSON of the result" if whole else f"result{unfit.path}:"
             raise UsageError(f"{self.name}: {where} {unfit.problem}") from None
         self.decode_result(text)
         return text.decode()
@@ -139,7 +140,7 @@ class Arguments:
     def _with_signature(self, problem: str) -> str:
         return f"{self.name}: {problem}\n  signature: {self.signature_text}"
 
-    def _blame(self, path: str, problem: str) -> str:
+    def _blame(self, path: str | None, problem: str) -> str:
         """A sentence about the argument that `path` starts with, or about all of them."""
         if not path:
             return f"{self.name}: the JSON of the arguments {problem}"
@@ -151,7 +152,7 @@ class Arguments:
             return f"takes {most} positional {_arguments(most)}, got {len(args)}"
         for name in kwargs:
             if name not in self._parameters:
-                return self._unexpected(name)
+                return self._unexpected(shown(name))
         given = self._positional[: len(args)]
         for name in given:
             if name in kwargs:
@@ -161,9 +162,9 @@ class Arguments:
         return f"missing {_arguments(len(missing))} {', '.join(missing)}"
 
     def _unexpected(self, name: str) -> str:
-        close = difflib.get_close_matches(name[:100], self._parameters, n=1)
+        close = difflib.get_close_matches(name, self._parameters, n=1)
         suggestion = f". Did you mean {close[0]}?" if close else ""
-        return f"unexpected argument {shown(name)}{suggestion}"
+        return f"unexpected argument {name}{suggestion}"
 
     def _misfit(self, error: Exception, bound: Any = None) -> str:
         """Why the decoder refused; with `bound`, in terms of what the caller passed."""
@@ -175,22 +176,19 @@ class Arguments:
                 return f"{self.name}: {self._unexpected(field[1])}"
             return self._blame("", problem)
         if mismatch := MISMATCH.match(problem):
-            return self._mismatch(path, mismatch[1], mismatch[2], bound)
+            problem = self._mismatch(path, mismatch[1], mismatch[2], bound)
         return self._blame(path, problem)
 
     def _mismatch(self, path: str, expected: str, got: str, bound: Any) -> str:
         parameter = self._parameters.get(path[1:])
-        if parameter is not None and ("object" in expected or "list" in expected):
+        if parameter is not None and "Annotated" not in parameter.annotation_text:
             expected = parameter.annotation_text
         if bound is None:
-            return self._blame(path, f"expected {expected}, got {got}")
+            return f"expected {expected}, got {got}"
         got = type_at(path, bound) or got
         if got == "None":
-            return self._blame(
-                path, f"expected {expected}, got None. Did you forget session.flush()?"
-            )
-        problem = self._blame(path, f"expected {expected}, got {got}")
-        return f"{problem}\n  signature: {self.signature_text}"
+            return f"expected {expected}, got None. Did you forget session.flush()?"
+        return f"expected {expected}, got {got}\n  signature: {self.signature_text}"
 
 
 def _arguments(count: int) -> str:

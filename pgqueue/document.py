@@ -25,7 +25,8 @@ _MOST_GROWTH = 64  # 1e308 takes 5 bytes here and 309 in PostgreSQL, which print
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _NUMBER_THAT_GROWS = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]+|-0\.0(?![0-9])")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_NEITHER_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_ONE_KIND_OF_BRACKET = bytes.maketrans(b"{}", b"[]")
 
 NESTED_TOO_DEEPLY = (
     f"is nested more than {MOST_LEVELS} levels deep, or contains itself. "
@@ -34,9 +35,12 @@ NESTED_TOO_DEEPLY = (
 
 
 class Unfit(ValueError):
-    """Why a value cannot stand in a document, and where: `path` is like `.lines[2].price`."""
+    """Why a value cannot stand in a document, and where: `path` is like `.lines[2].price`.
 
-    def __init__(self, path: str, problem: str) -> None:
+    The path is empty for the root, and None when it is the document as a whole that does not fit.
+    """
+
+    def __init__(self, path: str | None, problem: str) -> None:
         super().__init__(path, problem)
         self.path = path
         self.problem = problem
@@ -59,10 +63,11 @@ def encode_object(value: Any, what: str, *, max_bytes: int) -> str:
     if not isinstance(value, Mapping):
         raise InvalidOption(f"{what} is a dict, got {type(value).__name__}.")
     try:
-        text = encode(dict(value), max_bytes, hint="Store the data in a table of yours.")
-        refuse_foreign(value, "Pass what JSON has, for example str(value).")
+        document = dict(value)
+        text = encode(document, max_bytes, hint="Store the data in a table of yours.")
+        refuse_foreign(document, "Pass what JSON has, for example str(value).")
     except Unfit as unfit:
-        place = f"{what}{unfit.path}:" if unfit.path else what
+        place = what if unfit.path is None else f"{what}{unfit.path}:"
         raise InvalidOption(f"{place} {unfit.problem}") from None
     return text.decode()
 
@@ -92,9 +97,9 @@ def check_shape(text: bytes, max_bytes: int, *, hint: str) -> None:
     outline = _STRING.sub(b'""', text)
     size = len(text) + _growth(outline)
     if size > max_bytes:
-        raise Unfit("", f"takes {size} bytes, at most {max_bytes} are allowed. {hint}")
+        raise Unfit(None, f"takes {size} bytes, at most {max_bytes} are allowed. {hint}")
     if may_be_deep and _levels(outline) > MOST_LEVELS:
-        raise Unfit("", NESTED_TOO_DEEPLY)
+        raise Unfit(None, NESTED_TOO_DEEPLY)
 
 
 def _growth(outline: bytes) -> int:
@@ -109,11 +114,11 @@ def _growth(outline: bytes) -> int:
 
 def _levels(outline: bytes) -> int:
     """The level of the deepest value, counted only as far as one beyond what is allowed."""
-    outline = outline.replace(b"[]", b"").replace(b"{}", b"")
-    brackets = outline.translate(None, _NEITHER_BRACKET)
+    outline = outline.replace(b"[]", b"0").replace(b"{}", b"0")
+    brackets = outline.translate(_ONE_KIND_OF_BRACKET, _NO_BRACKET)
     level = 0
     while brackets and level <= MOST_LEVELS:
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        brackets = brackets.replace(b"[]", b"")
         level += 1
     return level
 
@@ -128,8 +133,8 @@ def _why_not_encoded(value: Any, error: Exception) -> Unfit:
         except (TypeError, ValueError, OverflowError) as reason:
             return Unfit(path, _problem_of(leaf, reason))
     if isinstance(error, RecursionError):
-        return Unfit("", NESTED_TOO_DEEPLY)
-    return Unfit("", f"cannot be stored as JSON ({type(error).__name__}).")
+        return Unfit(None, NESTED_TOO_DEEPLY)
+    return Unfit(None, f"cannot be stored as JSON ({type(error).__name__}).")
 
 
 def _problem_of(leaf: Any, reason: Exception) -> str:
@@ -165,7 +170,7 @@ def _has_nul(leaf: Any) -> bool:
 
 def _found(value: Any, test: Callable[[Any], bool], problem: str) -> Unfit:
     places = (path for path, leaf in walk(value, into_models=True) if test(leaf))
-    return Unfit(next(places, ""), problem)
+    return Unfit(next(places, None), problem)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def _in_our_words(message: str) -> str:
     if message.startswith("Object missing required field `"):
         return f"missing field {message[31:-1]}"
     if message.startswith("Object contains unknown field `"):
-        return f"unexpected field {message[31:-1]}"
+        return f"unexpected field {shown(message[31:-1])}"
     if "out of range" in message:
         return "is a number out of range"
     return "does not fit the annotation"

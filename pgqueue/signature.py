@@ -147,7 +147,8 @@ def _check(annotation: Any, what: str) -> msgspec.inspect.Type:
         info = msgspec.inspect.type_info(annotation)
         msgspec.json.Decoder(annotation)
     except Exception as error:  # noqa: BLE001 - msgspec asks the user's classes
-        raise UsageError(f"{what} cannot travel as JSON. {error}".replace("`", "")) from None
+        reason = _MODULES.sub("", str(error).replace("`", ""))
+        raise UsageError(f"{what} cannot travel as JSON. {reason}.") from None
     for node in _nodes(info):
         if isinstance(node, msgspec.inspect.CustomType) and not is_pydantic_model(node.cls):
             raise UsageError(
