@@ -7,6 +7,7 @@ Problems are told by path and type, never by value: arguments may be secrets.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 import sys
@@ -21,11 +22,12 @@ from .errors import InvalidOption
 MOST_LEVELS = 100
 """How deep a document may nest; the root is level 0. The SQL function `check_args` agrees."""
 
-_MOST_GROWTH = 64  # 1e308 takes 5 bytes here and 309 in PostgreSQL, which prints numbers in full.
+_MOST_GROWTH = 330  # bytes: 1e308 takes 5 here, but PostgreSQL prints numbers in full.
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _NUMBER_THAT_GROWS = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]+|-0\.0(?![0-9])")
+_FINITE = frozenset({str, int, bool, type(None)})
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_NO_BRACKET_OR_QUOTE = bytes(set(range(256)) - set(b'[]{}"'))
 _ONE_KIND_OF_BRACKET = bytes.maketrans(b"{}", b"[]")
 
 NESTED_TOO_DEEPLY = (
@@ -81,25 +83,23 @@ def encode(value: Any, max_bytes: int, *, hint: str, nones: int = 0) -> bytes:
         text = _encoder.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise _why_not_encoded(value, error) from None
-    if b"null" in text and text.count(b"null") != nones:
-        _refuse_not_finite(value)
     if b"\\u0000" in text and _NUL.search(text):
         raise _found(value, _has_nul, _NUL_PROBLEM)
     check_shape(text, max_bytes, hint=hint)
+    if b"null" in text and text.count(b"null") != nones and _has_not_finite(value):
+        _refuse_not_finite(value)
     return text
 
 
 def check_shape(text: bytes, max_bytes: int, *, hint: str) -> None:
     """Refuse compact JSON that is nested too deeply or is longer than `max_bytes` once stored."""
-    may_be_deep = text.count(b"{") + text.count(b"[") > MOST_LEVELS
-    if not may_be_deep and len(text) * _MOST_GROWTH <= max_bytes:
-        return
-    outline = _STRING.sub(b'""', text)
-    size = len(text) + _growth(outline)
-    if size > max_bytes:
-        raise Unfit(None, f"takes {size} bytes, at most {max_bytes} are allowed. {hint}")
-    if may_be_deep and _levels(outline) > MOST_LEVELS:
+    if text.count(b"{") + text.count(b"[") > MOST_LEVELS and _levels(text) > MOST_LEVELS:
         raise Unfit(None, NESTED_TOO_DEEPLY)
+    numbers = 1 + text.count(b",") + text.count(b":") + text.count(b"[")
+    if len(text) + numbers * _MOST_GROWTH > max_bytes:
+        size = len(text) + _growth(_STRING.sub(b"", text))
+        if size > max_bytes:
+            raise Unfit(None, f"takes {size} bytes, at most {max_bytes} are allowed. {hint}")
 
 
 def _growth(outline: bytes) -> int:
@@ -112,10 +112,14 @@ def _growth(outline: bytes) -> int:
     )
 
 
-def _levels(outline: bytes) -> int:
+def _levels(text: bytes) -> int:
     """The level of the deepest value, counted only as far as one beyond what is allowed."""
-    outline = outline.replace(b"[]", b"0").replace(b"{}", b"0")
-    brackets = outline.translate(_ONE_KIND_OF_BRACKET, _NO_BRACKET)
+    if b"\\" in text:
+        text = _STRING.sub(b"", text)
+    text = text.replace(b"[]", b"0").replace(b"{}", b"0")
+    brackets = text.translate(_ONE_KIND_OF_BRACKET, _NO_BRACKET_OR_QUOTE).replace(b'""', b"")
+    if b'"' in brackets:
+        brackets = _STRING.sub(b"", brackets)
     level = 0
     while brackets and level <= MOST_LEVELS:
         brackets = brackets.replace(b"[]", b"")
@@ -151,6 +155,23 @@ def _problem_of(leaf: Any, reason: Exception) -> str:
         f"a value of type {type(leaf).__name__} cannot be stored as JSON. "
         "Pass a key and look the object up in the task."
     )
+
+
+def _has_not_finite(node: Any) -> bool:
+    """Whether there is a NaN or Infinity, found fast because documents with nulls are common."""
+    kind = type(node)
+    if kind in _FINITE:
+        return False
+    if kind is float:
+        return not math.isfinite(node)
+    if kind is dict:
+        return any(map(_has_not_finite, node.values()))
+    if kind is list or kind is tuple:
+        return any(map(_has_not_finite, node))
+    parts = parts_of(node)
+    if parts is None:
+        return isinstance(node, float) and not math.isfinite(node)
+    return any(_has_not_finite(part) for _, part in parts)
 
 
 def _refuse_not_finite(value: Any) -> None:
@@ -205,23 +226,22 @@ def parts_of(node: Any) -> list[tuple[str, Any]] | None:
         return [(step_to(key), part) for key, part in node.items()]
     if isinstance(node, list | tuple | set | frozenset):
         return [(f"[{index}]", part) for index, part in enumerate(node)]
-    names = field_names(node)
-    if names is None:
-        return None
-    return [(f".{name}", getattr(node, name, None)) for name in names]
+    names = _field_names(type(node))
+    if names is None and is_pydantic_model(type(node)):
+        names = tuple(vars(node))
+    return None if names is None else [(f".{name}", getattr(node, name, None)) for name in names]
 
 
-def field_names(node: Any) -> list[str] | None:
-    """The names of the fields of a Struct, dataclass, attrs or pydantic object."""
-    kind = type(node)
-    if isinstance(node, msgspec.Struct):
-        return list(node.__struct_fields__)
+@functools.lru_cache(maxsize=1000)
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    """The names of the fields of a Struct, dataclass or attrs class."""
+    if issubclass(kind, msgspec.Struct):
+        names: tuple[str, ...] = kind.__struct_fields__
+        return names
     if dataclasses.is_dataclass(kind):
-        return [field.name for field in dataclasses.fields(kind)]
+        return tuple(field.name for field in dataclasses.fields(kind))
     if hasattr(kind, "__attrs_attrs__"):
-        return [field.name for field in kind.__attrs_attrs__]
-    if is_pydantic_model(kind):
-        return list(vars(node))
+        return tuple(field.name for field in kind.__attrs_attrs__)
     return None
 
 

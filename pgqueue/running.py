@@ -145,6 +145,10 @@ class RunningJob:
         """Whether somebody asked for this job to be cancelled, or its lease was lost."""
         return self._cancelled is not None
 
+    def encode_with(self, encode_result: Callable[[Any], str | None]) -> None:
+        """For the worker: how a result becomes JSON."""
+        self._encode_result = encode_result
+
     def request_cancel(self, reason: str) -> None:
         """For the worker: ask the handler to stop."""
         self._cancelled = reason

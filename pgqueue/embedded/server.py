@@ -8,19 +8,17 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import quote
-
-from psycopg import sql
 
 from pgqueue.errors import UsageError
 
 from .accounts import lent_account
+from .address import Address
 from .binaries import Binaries, find_binaries
-from .cluster import SUPERUSER, choose_settings
-from .directory import Record, ServerDirectory
+from .cluster import choose_settings
+from .directory import ServerDirectory
 from .errors import EmbeddedServerError
 from .keeper import Keeper
-from .launcher import Launcher, connect
+from .launcher import Launcher
 from .postmaster import end_postmaster, running_postmaster
 from .reachable import reachable_binaries
 from .temporary import make_temporary_directory
@@ -28,7 +26,7 @@ from .temporary import make_temporary_directory
 StopMode = Literal["fast", "immediate"]
 
 
-class EmbeddedServer:
+class EmbeddedServer(Address):
     """A private PostgreSQL server of which this process is the owner.
 
     `EmbeddedServer()` is temporary: its data lies in a private temporary directory, fsync is off,
@@ -56,11 +54,6 @@ class EmbeddedServer:
         postgresql = factories.postgresql("postgresql_noproc")
     """
 
-    user = SUPERUSER
-    options = ""
-    maintenance_dbname = "postgres"
-    template_dbname: str | None = None
-
     def __init__(
         self,
         data: str | Path | None = None,
@@ -77,6 +70,7 @@ class EmbeddedServer:
             raise UsageError("detached=True needs data=, the directory where to find it again.")
         if port is not None and not tcp:
             raise UsageError("port= is for tcp=True; a socket has a name, not a port.")
+        super().__init__(None if data is None else ServerDirectory(Path(data)))
         self._is_temporary = data is None
         self._durable = durable if durable is not None else data is not None
         self._settings = choose_settings(self._durable, settings or {})
@@ -84,14 +78,11 @@ class EmbeddedServer:
         self._tcp, self._wanted_port = tcp, port
         self._binaries = binaries
         self._start_timeout = start_timeout.total_seconds()
-        self._directory = None if data is None else ServerDirectory(Path(data))
         self._keeper: Keeper | None = None
         self._launcher: Launcher | None = None
         self._lock: int | None = None
         self._owner = os.getpid()
         self._turn = threading.RLock()
-
-    # How to reach it
 
     @property
     def binaries(self) -> Binaries:
@@ -106,31 +97,6 @@ class EmbeddedServer:
         return self.binaries.major
 
     @property
-    def data(self) -> Path:
-        """The directory of the server. A temporary server has one from its start to its end."""
-        return self._here.path
-
-    @property
-    def log(self) -> Path:
-        """The server's log file."""
-        return self._here.log
-
-    @property
-    def host(self) -> str:
-        """The directory of the socket, or 127.0.0.1 with `tcp`. libpq takes either as a host."""
-        return "127.0.0.1" if self._record.tcp else str(self._here.sockets)
-
-    @property
-    def port(self) -> int:
-        """The TCP port, or the number in the socket's name."""
-        return self._record.port
-
-    @property
-    def password(self) -> str | None:
-        """The superuser's password on TCP; None on the socket."""
-        return self._record.password if self._record.tcp else None
-
-    @property
     def pid(self) -> int | None:
         """The process id of the server; None when it is not running."""
         return running_postmaster(self._here.pgdata) if self._directory else None
@@ -138,20 +104,6 @@ class EmbeddedServer:
     def is_running(self) -> bool:
         """Whether the server's main process is alive."""
         return self.pid is not None
-
-    def dsn(self, database: str = "postgres") -> str:
-        """A URL that psycopg, psycopg2, asyncpg and (with its driver's name) SQLAlchemy take."""
-        name = quote(database, safe="")
-        if self.password is not None:
-            return f"postgresql://{self.user}:{self.password}@{self.host}:{self.port}/{name}"
-        where = quote(self.host, safe="")
-        return f"postgresql://{self.user}@/{name}?host={where}&port={self.port}"
-
-    def create_database(self, name: str) -> str:
-        """Create an empty database; its URL. Raises psycopg's error if there is one already."""
-        with connect(self._here, self._record) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        return self.dsn(name)
 
     # Its life
 
@@ -211,7 +163,7 @@ class EmbeddedServer:
         with self._turn:
             self._only_owner()
             self.close()
-            if self._directory is not None and self._directory.exists:
+            if self._directory is not None and self.exists:
                 lock = self._directory.take_lock(lent_account(), self._start_timeout)
                 end_postmaster(self._directory.pgdata, "immediate")
                 self._directory.remove()
@@ -225,19 +177,6 @@ class EmbeddedServer:
         self.close()
 
     # Underneath
-
-    @property
-    def _here(self) -> ServerDirectory:
-        if self._directory is None:
-            raise EmbeddedServerError(
-                "This temporary server is not running, so it has no address.\n"
-                "Hint: call start() first, or use it in a with statement."
-            )
-        return self._directory
-
-    @property
-    def _record(self) -> Record:
-        return self._here.read_record()
 
     def _only_owner(self) -> None:
         if os.getpid() != self._owner:

@@ -78,6 +78,12 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'For example: ''[{"task": "send_receipt", "args": {"order_id": 42}}]''';
     END IF;
+    SELECT jsonb_typeof(job) INTO bad FROM jsonb_array_elements(jobs) AS job WHERE jsonb_typeof(job) <> 'object' LIMIT 1;
+    IF bad IS NOT NULL THEN
+        RAISE EXCEPTION 'pgqueue: each job is a JSON object, got %', bad
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'For example: {"task": "send_receipt", "args": {"order_id": 42}}';
+    END IF;
     SELECT key INTO bad
     FROM jsonb_array_elements(jobs) AS job, jsonb_object_keys(job) AS key
     WHERE key NOT IN ('task', 'args', 'queue', 'priority', 'run_at', 'delay', 'max_attempts', 'timeout', 'tags', 'meta')

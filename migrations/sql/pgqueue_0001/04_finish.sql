@@ -96,7 +96,7 @@ BEGIN
     END IF;
     UPDATE pgqueue.job j
     SET lease = NULL, worker_id = NULL, ready_xid = NULL,
-        run_at = least(now() + greatest(fail.delay, interval '0'), '9998-12-31 00:00:00+00')
+        run_at = now() + least(greatest(fail.delay, interval '0'), interval '7000 years')
     WHERE j.id = failed.id;
     RETURN 'retrying';
 END
@@ -118,7 +118,7 @@ BEGIN
     END IF;
     UPDATE pgqueue.job j
     SET lease = NULL, worker_id = NULL, ready_xid = NULL, attempt = greatest(j.attempt - 1, 0),
-        run_at = least(now() + greatest(snooze.delay, interval '0'), '9998-12-31 00:00:00+00')
+        run_at = now() + least(greatest(snooze.delay, interval '0'), interval '7000 years')
     WHERE j.id = snoozed.id;
     RETURN 'scheduled';
 END
@@ -143,11 +143,11 @@ $$;
 CREATE FUNCTION pgqueue.release(ids bigint[], leases bigint[]) RETURNS integer
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
-    name  text;
+    lane  text;
     part  integer;
     total integer := 0;
 BEGIN
-    FOR name, part IN
+    FOR lane, part IN
         WITH released AS (
             UPDATE pgqueue.job j
             SET lease = NULL, worker_id = NULL, attempt = greatest(j.attempt - 1, 0)
@@ -156,8 +156,8 @@ BEGIN
         )
         SELECT r.queue, count(*) FROM released r GROUP BY r.queue ORDER BY r.queue
     LOOP
-        UPDATE pgqueue.queue q SET epoch = q.epoch + 1 WHERE q.name = release.name;
-        PERFORM pgqueue.ring(name);
+        UPDATE pgqueue.queue q SET epoch = q.epoch + 1 WHERE q.name = lane;
+        PERFORM pgqueue.ring(lane);
         total := total + part;
     END LOOP;
     RETURN total;

@@ -28,9 +28,10 @@ END
 $$;
 
 -- Which of these leases a worker should stop working for: lost ones, and jobs that were asked to cancel.
+-- It gives up soon on a locked table, because its caller has heartbeats to send.
 CREATE FUNCTION pgqueue.check_leases(ids bigint[], leases bigint[])
 RETURNS TABLE (job_id bigint, verdict text, reason text)
-LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_bitmapscan = off SET lock_timeout = '1s' AS $$
 BEGIN
     RETURN QUERY
     SELECT held.id, CASE WHEN j.id IS NULL THEN 'lost' ELSE 'cancel' END, j.cancel_reason

@@ -1,0 +1,103 @@
+"""A child process: runs the jobs that it is handed, one after the other, until its parent is gone."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+import msgspec
+
+from ..errors import CompletionLost, InvalidArguments
+from ..outcome import Dead, Outcome, Succeeded, describe, judge
+from ..running import RunningJob, current
+from ..task import Task
+from .children import Answer, Assignment
+
+
+def main() -> None:
+    """Serve the socket whose number is the first argument."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
+    stream = socket.socket(fileno=int(sys.argv[1])).makefile("rwb")
+
+    def say(answer: Answer) -> None:
+        stream.write(msgspec.json.encode(answer) + b"\n")
+        stream.flush()
+
+    while line := stream.readline():
+        assignment = msgspec.json.decode(line, type=Assignment)
+        job = _job(assignment, say)
+        outcome = _run(assignment, job)
+        value = msgspec.to_builtins(outcome)
+        say(Answer(outcome=type(outcome).__name__, value=value, completed=job.completed))
+
+
+def _job(assignment: Assignment, say: Any) -> RunningJob:
+    return RunningJob(
+        id=assignment.id,
+        lease=assignment.lease,
+        task=assignment.task,
+        queue=assignment.queue,
+        attempt=assignment.attempt,
+        max_attempts=assignment.max_attempts,
+        priority=assignment.priority,
+        waited=assignment.waited,
+        tags=assignment.tags,
+        meta=assignment.meta,
+        progress=assignment.progress,
+        report=lambda job: say(Answer(progress=job.progress_text)),
+    )
+
+
+def _run(assignment: Assignment, job: RunningJob) -> Outcome:
+    """The error boundary of the job, in the child."""
+    try:
+        task = _find(assignment)
+    except Exception as error:  # noqa: BLE001 - importing runs the user's code
+        return Dead(describe(error))
+    arguments = task.definition.arguments
+    encode = functools.partial(arguments.encode_result, max_bytes=assignment.max_result_bytes)
+    job.encode_with(encode)
+    token = current.set(job)
+    try:
+        args, kwargs = arguments.decode(assignment.args)
+    except InvalidArguments as error:
+        return Dead(describe(error))
+    try:
+        value = task.definition.function(*args, **kwargs)
+        if job.completed:
+            raise CompletionLost("the handler completed the job in a transaction that did not commit")
+        return Succeeded(encode(value))
+    except BaseException as error:  # noqa: BLE001 - the error boundary of the job
+        return judge(job.attempt, job.max_attempts, error, task.definition.retry)
+    finally:
+        current.reset(token)
+
+
+def _find(assignment: Assignment) -> Task[..., Any]:
+    sys.path[:] = assignment.path
+    found: Any = importlib.import_module(assignment.module)
+    for name in assignment.qualname.split("."):
+        found = getattr(found, name)
+    if not isinstance(found, Task):
+        raise TypeError(f"{assignment.module}.{assignment.qualname} is no longer a task")
+    return found
+
+
+def _die_with(parent: int) -> None:
+    """A job must not go on for nobody: its worker is dead, and others will run it."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""Child processes for tasks with run_in="process": a child that dies costs only the job that it ran.
+
+Parent and child speak lines of JSON over a socket. What the child imports is named by the registered
+task, never by the job.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ..errors import UsageError, WorkerLost
+from ..outcome import Cancelled, Dead, Outcome, Retrying, Snoozed, Succeeded
+from ..running import RunningJob
+from ..task import Task
+
+OUTCOMES: dict[str, type[Outcome]] = {
+    kind.__name__: kind for kind in (Succeeded, Retrying, Dead, Cancelled, Snoozed)
+}
+
+
+class Assignment(msgspec.Struct):
+    """What a child is told: the task to import, and the job to run."""
+
+    path: list[str]
+    module: str
+    qualname: str
+    args: str
+    id: int
+    lease: int
+    task: str
+    queue: str
+    attempt: int
+    max_attempts: int
+    priority: int
+    waited: float
+    tags: list[str]
+    max_result_bytes: int
+    meta: str | None = None
+    progress: str | None = None
+
+
+class Answer(msgspec.Struct):
+    """What a child says: progress on the way, an outcome at the end."""
+
+    progress: str | None = None
+    outcome: str | None = None
+    value: dict[str, Any] | None = None
+    completed: bool = False
+
+
+class Child:
+    """One child process, running one job at a time."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pgqueue.worker.child", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+        self._socket = ours
+        self._stream = ours.makefile("rwb")
+
+    def ask(self, assignment: Assignment, progress: Callable[[str], None]) -> Answer:
+        """Run a job and wait for its end. Raises WorkerLost when the child dies."""
+        try:
+            self._stream.write(msgspec.json.encode(assignment) + b"\n")
+            self._stream.flush()
+            while line := self._stream.readline():
+                answer = msgspec.json.decode(line, type=Answer)
+                if answer.outcome is not None:
+                    return answer
+                if answer.progress is not None:
+                    progress(answer.progress)
+        except (OSError, ValueError):
+            pass
+        raise WorkerLost(f"the child process died: {self._how()}")
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._stream.close()
+        self._socket.close()
+
+    def _how(self) -> str:
+        code = self._process.wait()
+        if code < 0:
+            return f"signal {signal.Signals(-code).name}"
+        return f"exit code {code}"
+
+
+class Children:
+    """At most so many children, started when they are needed and replaced when they die."""
+
+    def __init__(self, most: int, max_result_bytes: int) -> None:
+        self._free = threading.Semaphore(most)
+        self._lock = threading.Lock()
+        self._idle: list[Child] = []
+        self._busy: dict[int, Child] = {}
+        self._max_result_bytes = max_result_bytes
+        self._closed = False
+
+    def run(self, job: RunningJob, task: Task[..., Any], args: str) -> Outcome:
+        """Run the job in a child. Blocks; call it in a thread."""
+        assignment = self._assignment(job, task, args)
+        with self._free:
+            child = self._take(job.id)
+            try:
+                answer = child.ask(assignment, lambda text: _keep(job, text))
+            except BaseException:
+                child.close()
+                raise
+            else:
+                with self._lock:
+                    self._idle.append(child)
+            finally:
+                with self._lock:
+                    self._busy.pop(job.id, None)
+        job.completed = answer.completed
+        return msgspec.convert(answer.value, OUTCOMES[answer.outcome or ""], strict=False)
+
+    def kill(self, job_id: int) -> None:
+        """Kill the child that runs this job, if one does."""
+        with self._lock:
+            child = self._busy.get(job_id)
+        if child is not None:
+            child.kill()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            busy = list(self._busy.values())
+        for child in busy:
+            child.kill()
+        for child in idle:
+            child.close()
+
+    def _take(self, job_id: int) -> Child:
+        with self._lock:
+            if self._closed:
+                raise WorkerLost("the worker shuts down")
+            child = self._idle.pop() if self._idle else Child()
+            self._busy[job_id] = child
+            return child
+
+    def _assignment(self, job: RunningJob, task: Task[..., Any], args: str) -> Assignment:
+        if task.__module__ == "__main__":
+            raise UsageError(
+                f'{task.name}: run_in="process" needs the task in a module that the child can import; '
+                "this one stands in the script itself. Move it to a module of its own."
+            )
+        return Assignment(
+            path=sys.path,
+            module=task.__module__,
+            qualname=task.__qualname__,
+            args=args,
+            id=job.id,
+            lease=job.lease,
+            task=job.task,
+            queue=job.queue,
+            attempt=job.attempt,
+            max_attempts=job.max_attempts,
+            priority=job.priority,
+            waited=job.waited,
+            tags=list(job.tags),
+            max_result_bytes=self._max_result_bytes,
+            meta=job.meta_text,
+            progress=job.progress_text,
+        )
+
+
+def _keep(job: RunningJob, text: str) -> None:
+    report = msgspec.json.decode(text)
+    job.progress(report["done"], report.get("total"), checkpoint=report.get("checkpoint"))

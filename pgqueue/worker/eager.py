@@ -1,0 +1,20 @@
+"""Starts a task so that a coroutine which never waits needs no turn of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+if sys.version_info >= (3, 12):
+
+    def start_task(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run until the first wait at once, then on the loop."""
+        return asyncio.Task(coroutine, loop=asyncio.get_running_loop(), eager_start=True)
+
+else:
+
+    def start_task(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run on the loop: this Python cannot start tasks eagerly."""
+        return asyncio.get_running_loop().create_task(coroutine)

@@ -1,0 +1,112 @@
+"""Chores that any worker may do at any time, as often as it likes: promote, rescue, prune.
+
+Nobody is elected for them: each is safe to run twice, and row locks keep workers out of each other's way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+import psycopg
+
+from ..database.link import Link
+from ..database.statement import Statement
+from ..events import JobRescued, Observer, Trouble
+from ..outcome import describe
+
+_PROMOTE, _RESCUE = Statement("promote"), Statement("rescue")
+_PRUNE, _PARTITIONS = Statement("prune"), Statement("partitions")
+
+PROMOTE_BATCH = 1_000
+LONGEST_SLEEP = 5.0
+"""Seconds between looks for due jobs that other processes may have scheduled."""
+AWAKE_SLEEP = 1.0
+"""The same while the worker is busy, and so is not told of new jobs."""
+THOROUGH_EVERY = 60.0
+PRUNE_EVERY = 600.0
+
+
+class Janitor:
+    """Makes due jobs ready, takes jobs back from dead workers, and removes what nobody keeps."""
+
+    def __init__(
+        self,
+        link: Link,
+        worker: str,
+        *,
+        rescue_every: float,
+        asleep: Callable[[], bool],
+        promoted: Callable[[], None],
+        emit: Observer,
+    ) -> None:
+        self._link = link
+        self._worker = worker
+        self._rescue_every = rescue_every
+        self._asleep = asleep
+        self._promoted = promoted
+        self._emit = emit
+        self._poked = asyncio.Event()
+        now = time.monotonic()
+        self._rescue_due = now
+        self._thorough_due = now + THOROUGH_EVERY * random.random()  # noqa: S311 - jitter
+        self._prune_due = now + 5 * random.random()  # noqa: S311 - jitter
+
+    def poke(self) -> None:
+        """A job may have become due earlier than known: look again."""
+        self._poked.set()
+
+    async def run(self) -> NoReturn:
+        while True:
+            self._poked.clear()
+            try:
+                pause = await self.run_once()
+            except (psycopg.Error, TimeoutError) as error:
+                self._emit(Trouble(self._worker, "janitor", describe(error).message))
+                pause = AWAKE_SLEEP
+            try:
+                async with asyncio.timeout(pause):
+                    await self._poked.wait()
+            except TimeoutError:
+                pass
+
+    async def run_once(self) -> float:
+        """Do what is due. Returns the seconds until something will be."""
+        pause = await self.promote()
+        now = time.monotonic()
+        if now >= self._rescue_due:
+            await self._rescue(thorough=now >= self._thorough_due)
+        if now >= self._prune_due:
+            await self._prune()
+        until_rescue = max(0.0, self._rescue_due - time.monotonic())
+        longest = LONGEST_SLEEP if self._asleep() else AWAKE_SLEEP
+        return min(pause, until_rescue, longest * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
+
+    async def promote(self) -> float:
+        """Make due jobs ready. Returns the seconds until the next one is due."""
+        rows = await self._link.fetch(_PROMOTE.text, {"max_jobs": PROMOTE_BATCH})
+        until: float | None = rows[0][0]
+        if until is None:
+            return LONGEST_SLEEP
+        if until <= 0:
+            self._promoted()
+        return max(0.0, until)
+
+    async def _rescue(self, *, thorough: bool) -> None:
+        rows = await self._link.fetch(_RESCUE.text, {"thorough": thorough})
+        now = time.monotonic()
+        self._rescue_due = now + self._rescue_every * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        if thorough:
+            self._thorough_due = now + THOROUGH_EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        for job_id, queue, task, worker_id, worker, state in rows:
+            lost = f"{worker} ({worker_id})" if worker else f"worker {worker_id}"
+            self._emit(JobRescued(self._worker, job_id, task, queue, lost, state))
+
+    async def _prune(self) -> None:
+        self._prune_due = time.monotonic() + PRUNE_EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        await self._link.fetch(_PARTITIONS.text)
+        while (await self._link.fetch(_PRUNE.text, {"max_rows": 1_000}))[0][0] >= 1_000:
+            await asyncio.sleep(0.1)

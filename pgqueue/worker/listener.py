@@ -1,0 +1,182 @@
+"""Sleeps until somebody enqueues: holds the bell of each queue, and hears it ring.
+
+While a process sleeps it holds an exclusive advisory lock for each queue. An enqueuer that cannot take
+that lock shared sends a NOTIFY; one that can, holds it until its commit is visible. So the lock is only
+granted when every enqueuer that saw nobody sleeping is over, and one last look then misses nothing.
+Several sleepers share the ring of the one that holds the bell, since all of them listen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import psycopg
+
+from ..database.link import Link
+from ..events import ListenerDegraded, Observer
+
+CHANNEL = "pgqueue"
+SELF_TEST_EVERY = 30.0
+SELF_TEST_DEADLINE = 5.0
+
+_TAKE = """
+SELECT pg_try_advisory_lock(7077, hashtext(queue))
+FROM unnest(CAST(%s AS text[])) WITH ORDINALITY AS q(queue, place) ORDER BY place
+"""
+_TAKEN = """
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND classid = 7077 AND objsubid = 2 AND granted AND mode = 'ExclusiveLock'
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND objid = CAST(CAST(hashtext(queue) AS bigint) & 4294967295 AS oid))
+FROM unnest(CAST(%s AS text[])) WITH ORDINALITY AS q(queue, place) ORDER BY place
+"""
+_HAND_ON = """
+SELECT pg_advisory_unlock(7077, hashtext(queue)), pg_notify('pgqueue', CAST(hashtext(queue) AS text))
+FROM unnest(CAST(%s AS text[])) AS q(queue)
+"""
+_KEYS = "SELECT CAST(hashtext(queue) AS text) FROM unnest(CAST(%s AS text[])) AS q(queue)"
+
+
+class Listener:
+    """The bells of one worker process. Without a working LISTEN, `arm` says no and the worker polls."""
+
+    def __init__(self, link: Link, worker: str, queues: Iterable[str], *, emit: Observer) -> None:
+        self._link = link
+        self._worker = worker
+        self._queues = list(queues)
+        self._emit = emit
+        self._keys: set[str] = set()
+        self._held: list[str] = []
+        self._rung = asyncio.Event()
+        self._tested = asyncio.Event()
+        self._test = f"test {id(self)} {worker}"
+        self._connection: psycopg.AsyncConnection[tuple[object, ...]] | None = None
+        self._reader: asyncio.AbstractEventLoop | None = None
+        self.working = False
+
+    async def run(self) -> None:
+        """Keep the connection listening, and prove again and again that notifications arrive."""
+        reported: str | None = None
+        while True:
+            try:
+                trouble = await self._self_test()
+            except (psycopg.Error, TimeoutError, OSError) as error:
+                trouble = f"{type(error).__name__}: {error}".strip()
+                await self._drop()
+            self.working = trouble is None
+            if trouble is not None and trouble != reported:
+                self._emit(ListenerDegraded(self._worker, trouble))
+            reported = trouble
+            self._rung.set()
+            await asyncio.sleep(SELF_TEST_EVERY if trouble is None else 1.0 if reported is None else 5.0)
+
+    async def arm(self) -> bool:
+        """Take the bells. True: whoever enqueues from now on rings. Then look once more, and sleep."""
+        if not self.working:
+            return False
+        self._rung.clear()
+        try:
+            missing = [queue for queue in self._queues if queue not in self._held]
+            if missing:
+                taken = await self._ask(_TAKE, missing)
+                self._held += [queue for queue, got in zip(missing, taken, strict=True) if got]
+                missing = [queue for queue in missing if queue not in self._held]
+            return not missing or all(await self._ask(_TAKEN, missing))
+        except (psycopg.Error, TimeoutError, OSError):
+            await self._drop()
+            return False
+
+    async def sleep(self, longest: float) -> bool:
+        """Until a bell rings, at most `longest` seconds. Returns whether one rang."""
+        try:
+            async with asyncio.timeout(longest):
+                await self._rung.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def rouse(self) -> None:
+        """Wake the sleeper for a reason of our own."""
+        self._rung.set()
+
+    async def disarm(self) -> None:
+        """Let go of the bells, and wake the other sleepers so that one of them takes over."""
+        if not self._held:
+            return
+        held, self._held = self._held, []
+        try:
+            await self._ask(_HAND_ON, held)
+        except (psycopg.Error, TimeoutError, OSError):
+            await self._drop()
+
+    async def close(self) -> None:
+        await self._drop()
+
+    async def _self_test(self) -> str | None:
+        """None when a notification came back to us in time, or else what is wrong."""
+        connection = await self._link.connection()
+        if connection is not self._connection:
+            self._stop_reading()
+            self._held = []
+            if self._link.pooled:
+                return "behind a pooler in transaction mode, where LISTEN is not delivered"
+            connection.add_notify_handler(self._heard)
+            self._connection = connection
+            await self._ask(f"LISTEN {CHANNEL}")
+            self._keys = {str(key) for key in await self._ask(_KEYS, self._queues)}
+        self._tested.clear()
+        await self._ask("SELECT pg_notify(%s, %s)", CHANNEL, self._test)
+        async with asyncio.timeout(SELF_TEST_DEADLINE):
+            await self._tested.wait()
+        return None
+
+    def _heard(self, notification: psycopg.Notify) -> None:
+        if notification.payload == self._test:
+            self._tested.set()
+        elif notification.payload in self._keys:
+            self._rung.set()
+
+    async def _ask(self, query: str, *parameters: object) -> list[object]:
+        """A statement on the listening connection, which is otherwise watched for notifications."""
+        self._stop_reading()
+        try:
+            rows = await self._link.fetch(query, parameters or None, deadline=SELF_TEST_DEADLINE)
+        finally:
+            self._start_reading()
+        return [row[0] for row in rows]
+
+    def _start_reading(self) -> None:
+        connection = self._connection
+        if connection is not None and not connection.closed and self._reader is None:
+            self._reader = asyncio.get_running_loop()
+            self._reader.add_reader(connection.fileno(), self._read)
+
+    def _stop_reading(self) -> None:
+        connection, loop, self._reader = self._connection, self._reader, None
+        if loop is not None and connection is not None and not connection.closed:
+            loop.remove_reader(connection.fileno())
+
+    def _read(self) -> None:
+        """Something arrived while nothing was asked: notifications, or the end of the connection."""
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            connection.pgconn.consume_input()
+            while notify := connection.pgconn.notifies():
+                self._heard(
+                    psycopg.Notify(notify.relname.decode(), notify.extra.decode(), notify.be_pid)
+                )
+        except psycopg.Error:
+            self._stop_reading()
+            self.working = False
+            self._rung.set()
+
+    async def _drop(self) -> None:
+        self._stop_reading()
+        self._connection = None
+        self._held = []
+        self.working = False
+        await self._link.drop()

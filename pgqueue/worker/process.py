@@ -1,0 +1,37 @@
+"""A worker as a process of its own: signals, the event loop, the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterable
+
+from ..application import Application
+from ..events import Observer
+from ..settings import WorkerSettings
+from .worker import Worker
+
+
+def run(app: Application, settings: WorkerSettings, observers: Iterable[Observer] = ()) -> int:
+    """Run a worker until SIGTERM or SIGINT, a second of which hurries it. Returns 0.
+
+    Raises SchemaError when the database is not ready, and what the application's lifespan raises.
+    """
+    leftover = asyncio.run(_run(app, settings, observers))
+    if leftover:
+        # Their jobs were released; the interpreter would wait for these threads for ever.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    return 0
+
+
+async def _run(app: Application, settings: WorkerSettings, observers: Iterable[Observer]) -> int:
+    worker = Worker(app, settings, observers)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    await worker.run()
+    return worker.leftover_threads

@@ -1,0 +1,159 @@
+"""Runs claimed jobs, each inside its own error boundary: whatever a handler does costs only its job."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ..application import Application
+from ..errors import CompletionLost, InvalidArguments, JobCancelled, TaskTimeout
+from ..outcome import Cancelled, Dead, Outcome, Succeeded, describe, judge
+from ..running import RunningJob, current
+from ..task import Task
+from .children import Children
+from .claimer import Claim
+from .threads import Threads
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A running attempt, why it was told to stop, if it was ("cancel", "lost", "shutdown"), and whether its
+    handler returned."""
+
+    job: RunningJob
+    task: Task[..., Any]
+    args: str
+    running: asyncio.Task[None] | None = None
+    stopped: str | None = None
+    returned: bool = False
+
+
+class Runner:
+    """Turns an attempt into its outcome. It knows nothing of queues, slots or the database."""
+
+    def __init__(
+        self,
+        app: Application,
+        threads: Threads,
+        children: Children,
+        state: Mapping[str, Any],
+        *,
+        report: Callable[[RunningJob], None],
+    ) -> None:
+        self._threads = threads
+        self._children = children
+        self._state = state
+        self._report = report
+        self._middlewares = tuple(reversed(app.middlewares))
+        self._max_result_bytes = app.max_result_bytes
+
+    def prepare(self, claim: Claim, task: Task[..., Any]) -> Attempt:
+        """An attempt at this claim, not yet running."""
+        definition = task.definition
+        limit = definition.timeout if claim.timeout is None else timedelta(seconds=claim.timeout)
+        job = RunningJob(
+            id=claim.id,
+            lease=claim.lease,
+            task=claim.task,
+            queue=claim.queue,
+            attempt=claim.attempt,
+            max_attempts=claim.max_attempts,
+            priority=claim.priority,
+            run_at=claim.run_at,
+            waited=claim.waited,
+            timeout=limit,
+            tags=claim.tags,
+            meta=claim.meta,
+            progress=claim.progress,
+            state=self._state,
+            encode_result=functools.partial(
+                definition.arguments.encode_result, max_bytes=self._max_result_bytes
+            ),
+            report=self._report,
+        )
+        return Attempt(job, task, claim.args)
+
+    async def run(self, attempt: Attempt) -> Outcome:
+        """The life of an attempt, from its text to its outcome. Never raises."""
+        current.set(attempt.job)
+        try:
+            outcome = await self._attempt(attempt)
+        except BaseException as error:  # noqa: BLE001 - the error boundary of the job
+            outcome = _judge(attempt, error)
+        attempt.returned = isinstance(outcome, Succeeded)
+        if attempt.job.completed and attempt.returned:
+            # What holds only if it turns out that the handler's transaction did not commit.
+            error = CompletionLost("the handler completed the job in a transaction that did not commit")
+            return _judge(attempt, error)
+        return outcome
+
+    def interrupt(self, attempt: Attempt, why: str, reason: str) -> None:
+        """Make the handler stop: tasks are cancelled and child processes killed at once, threads see it
+        in `raise_if_cancelled`."""
+        attempt.stopped = why
+        attempt.job.request_cancel(reason)
+        where = attempt.task.definition.run_in
+        if where == "process":
+            self._children.kill(attempt.job.id)
+        elif where == "loop" and attempt.running is not None:
+            attempt.running.cancel()
+
+    async def _attempt(self, attempt: Attempt) -> Outcome:
+        job, arguments = attempt.job, attempt.task.definition.arguments
+        try:
+            args, kwargs = arguments.decode(attempt.args)
+        except InvalidArguments as error:
+            return Dead(describe(error))
+        call = self._call(attempt, args, kwargs)
+        for middleware in self._middlewares:
+            call = functools.partial(middleware, job, call)
+        value = await call() if job.timeout is None else await _within(job, call)
+        if job.completed or value is None:
+            return Succeeded()
+        if isinstance(value, Outcome):
+            return value
+        return Succeeded(arguments.encode_result(value, max_bytes=self._max_result_bytes))
+
+    def _call(
+        self, attempt: Attempt, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Callable[[], Awaitable[Any]]:
+        definition = attempt.task.definition
+        function = functools.partial(definition.function, *args, **kwargs)
+        if definition.run_in == "loop":
+            return function
+        if definition.run_in == "thread":
+            return functools.partial(self._threads.call, function)
+        in_child = functools.partial(self._children.run, attempt.job, attempt.task, attempt.args)
+        return functools.partial(
+            self._threads.call, in_child, functools.partial(self._children.kill, attempt.job.id)
+        )
+
+
+async def _within(job: RunningJob, call: Callable[[], Awaitable[Any]]) -> Any:
+    assert job.timeout is not None
+    seconds = job.timeout.total_seconds()
+    job.deadline = datetime.now(UTC) + job.timeout
+    clock = asyncio.timeout(seconds)
+    try:
+        async with clock:
+            return await call()
+    except TimeoutError:
+        if clock.expired():
+            job.request_cancel("its timeout passed")
+            raise TaskTimeout(f"the attempt ran longer than its timeout of {seconds:g} s") from None
+        raise
+
+
+def _judge(attempt: Attempt, error: BaseException) -> Outcome:
+    job = attempt.job
+    if attempt.stopped is not None and (
+        isinstance(error, asyncio.CancelledError | JobCancelled)
+        or attempt.task.definition.run_in == "process"
+    ):
+        return Cancelled(None)
+    return judge(job.attempt, job.max_attempts, error, attempt.task.definition.retry)
+

@@ -1,0 +1,168 @@
+"""The slots of a worker process: which jobs run, which wait for a slot, what became of them."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from ..application import Application
+from ..events import JobFinished, JobStarted, Observer
+from ..outcome import Outcome, Succeeded
+from .claimer import Claim
+from .eager import start_task
+from .finisher import Ended, Finisher
+from .runner import Attempt, Runner
+from .threads import Threads
+
+
+class Slots:
+    """Starts claimed jobs as slots get free, higher priorities first."""
+
+    def __init__(
+        self,
+        app: Application,
+        worker: str,
+        concurrency: int,
+        runner: Runner,
+        threads: Threads,
+        finisher: Finisher,
+        *,
+        emit: Observer | None,
+        unknown: Callable[[Claim], None],
+        freed: Callable[[], None],
+    ) -> None:
+        self._app = app
+        self._worker = worker
+        self._concurrency = concurrency
+        self._runner = runner
+        self._threads = threads
+        self._finisher = finisher
+        self._emit = emit
+        self._unknown = unknown
+        self._freed = freed
+        self._waiting: list[tuple[int, int, Claim]] = []
+        self._turn = 0
+        self._attempts: dict[int, Attempt] = {}
+        self._interrupted: list[tuple[int, int]] = []
+        self._held: Counter[str] = Counter()
+        self._filling = False
+        self._closed = False
+        self.finished = 0
+        self.outcomes: Counter[str] = Counter()
+
+    @property
+    def running(self) -> int:
+        """Slots in use, by jobs and by threads that outlived theirs."""
+        return len(self._attempts) + self._threads.stuck
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that were claimed ahead of a free slot."""
+        return len(self._waiting)
+
+    @property
+    def idle(self) -> bool:
+        return not self._attempts and not self._waiting
+
+    def held_of(self, queue: str) -> int:
+        """Jobs of this queue that run or wait here."""
+        return self._held[queue]
+
+    def leases(self) -> list[tuple[int, int]]:
+        """The (id, lease) of every job that runs. Safe to call from another thread."""
+        return [(attempt.job.id, attempt.job.lease) for attempt in tuple(self._attempts.values())]
+
+    def take(self, claims: Iterable[Claim]) -> None:
+        for claim in claims:
+            self._turn += 1
+            self._held[claim.queue] += 1
+            heapq.heappush(self._waiting, (-claim.priority, self._turn, claim))
+        self.fill()
+
+    def fill(self) -> None:
+        """Start jobs while there are slots. A job may end before its start returns, hence the guard."""
+        if self._filling:
+            return
+        self._filling = True
+        try:
+            while self._waiting and self.running < self._concurrency and not self._closed:
+                self._start(heapq.heappop(self._waiting)[2])
+        finally:
+            self._filling = False
+
+    def stop_job(self, job_id: int, verdict: str, reason: str | None) -> None:
+        """A job should end ("cancel"), or its lease is gone ("lost")."""
+        attempt = self._attempts.get(job_id)
+        if attempt is not None and attempt.stopped is None:
+            default = "its lease was lost" if verdict == "lost" else "somebody cancelled it"
+            self._runner.interrupt(attempt, verdict, reason or default)
+
+    def close(self) -> list[tuple[int, int]]:
+        """Start no more jobs. Returns the (id, lease) of those that did not start."""
+        self._closed = True
+        claims = [claim for _, _, claim in self._waiting]
+        self._waiting.clear()
+        self._held.subtract(claim.queue for claim in claims)
+        return [(claim.id, claim.lease) for claim in claims]
+
+    def interrupt(self) -> None:
+        """The grace time is over: make everything stop that can be stopped."""
+        for attempt in tuple(self._attempts.values()):
+            if not attempt.job.completed:
+                self._runner.interrupt(attempt, "shutdown", "the worker shuts down")
+
+    def unfinished(self) -> list[tuple[int, int]]:
+        """The (id, lease) of interrupted jobs, ended or not, that have no outcome to be written."""
+        still = [(a.job.id, a.job.lease) for a in self._attempts.values() if not a.job.completed]
+        return self._interrupted + still
+
+    def _start(self, claim: Claim) -> None:
+        task = self._app.knows(claim.task)
+        if task is None:
+            self._held[claim.queue] -= 1
+            self._unknown(claim)
+            return
+        attempt = self._attempts[claim.id] = self._runner.prepare(claim, task)
+        if self._emit is not None:
+            job = attempt.job
+            self._emit(
+                JobStarted(
+                    self._worker,
+                    job.id,
+                    job.task,
+                    job.queue,
+                    job.attempt,
+                    job.max_attempts,
+                    job.waited,
+                    claim.args,
+                )
+            )
+        attempt.running = start_task(self._run(attempt))
+
+    async def _run(self, attempt: Attempt) -> None:
+        job = attempt.job
+        job.started = time.monotonic()
+        outcome = await self._runner.run(attempt)
+        ran = time.monotonic() - job.started
+        del self._attempts[job.id]
+        self._held[job.queue] -= 1
+        if attempt.stopped == "shutdown" and not attempt.returned and not job.completed:
+            self._interrupted.append((job.id, job.lease))
+        elif attempt.stopped != "lost":
+            self._finisher.add(Ended(job.id, job.lease, job.queue, outcome, job.completed))
+            self._count(attempt, Succeeded() if attempt.returned else outcome, ran)
+        self.fill()
+        self._freed()
+
+    def _count(self, attempt: Attempt, outcome: Outcome, ran: float) -> None:
+        job = attempt.job
+        self.finished += 1
+        self.outcomes[type(outcome).__name__] += 1
+        if self._emit is not None:
+            self._emit(
+                JobFinished(
+                    self._worker, job.id, job.task, job.queue, job.attempt, job.max_attempts, ran, outcome
+                )
+            )
