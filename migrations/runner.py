@@ -1,6 +1,7 @@
 """Bring a database to a revision: one transaction a step, safe to call from many processes."""
 
 import io
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from pgqueue.migrations.revision import resolve, revisions
 if TYPE_CHECKING:
     import sqlalchemy
     from psycopg import Connection
+
+_ALEMBIC_IS_ONE_PER_PROCESS = threading.Lock()
 
 
 @dataclass(frozen=True)

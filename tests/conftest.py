@@ -1,21 +1,22 @@
 """How every test gets a database of its own, and how nothing outlives a test.
 
-The server is the one at PGQUEUE_TEST_DSN, or else an embedded one that ends with the tests. The schema
-is migrated once, into a template; each test copies that.
+The server is the one at PGQUEUE_TEST_DSN, or else an embedded one that ends with the tests.
+The schema is migrated once, into a template; each test copies that.
 """
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psycopg
 import pytest
+from pgqueue.migrations import upgrade
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 
-from pgqueue.migrations import upgrade
 from tests.support.server import Server, migrated, running_server
 
-Connection = psycopg.Connection[tuple[object, ...]]
+Connection = psycopg.Connection[Any]
 
 migrated_template = factories.postgresql_noproc(
     depends_on="server", dbname=f"pgqueue_{os.getpid()}_", load=[migrated(upgrade)]
@@ -45,10 +46,10 @@ def dsn(server: Server, migrated_template: NoopExecutor) -> Iterator[str]:
 
 @pytest.fixture
 def connect(dsn: str) -> Iterator[Callable[..., Connection]]:
-    """Opens connections to the test's database: autocommit unless told otherwise, closed for you."""
+    """Opens connections to the test's database: in autocommit, and closed at the end."""
     opened: list[Connection] = []
 
-    def connect(*, autocommit: bool = True, **options: str) -> Connection:
+    def connect(*, autocommit: bool = True, **options: Any) -> Connection:
         opened.append(psycopg.connect(dsn, autocommit=autocommit, **options))
         return opened[-1]
 

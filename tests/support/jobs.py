@@ -126,3 +126,25 @@ def expire(connection: Connection, worker: int) -> None:
     connection.execute(
         "UPDATE pgqueue.worker SET seen_at = now() - interval '1 hour' WHERE id = %s", [worker]
     )
+
+
+def rescue(connection: Connection, *, thorough: bool = False) -> list[Row]:
+    """Rescue the jobs of lost workers: a row for each."""
+    return rows(connection, "SELECT * FROM pgqueue.rescue(%s)", thorough)
+
+
+def complete(
+    connection: Connection, *claimed: Row, queue: str = "default", results: object = None
+) -> int:
+    """Complete claimed jobs; how many it were."""
+    ordered = sorted(claimed, key=lambda found: int(found["id"]))
+    return int(
+        value(
+            connection,
+            "SELECT pgqueue.complete(%s, %s::bigint[], %s::bigint[], %s)",
+            queue,
+            [found["id"] for found in ordered],
+            [found["lease"] for found in ordered],
+            None if results is None else Jsonb(results),
+        )
+    )

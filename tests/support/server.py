@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.support.waiting import eventually
 
@@ -36,7 +36,7 @@ class Server:
         self._connection.close()
 
     def dsn(self, dbname: str) -> str:
-        """The URL of a database, for libpq as for SQLAlchemy; a socket's folder goes in the query."""
+        """The URL of a database, for libpq as for SQLAlchemy."""
         who = quote(self.user, safe="")
         if self.password:
             who += ":" + quote(self.password, safe="")
@@ -51,7 +51,7 @@ class Server:
 
     @contextmanager
     def database(self, *, template: str = "template1", options: str = "") -> Iterator[str]:
-        """A new database for the length of the block; its URL. Fails if somebody stays connected."""
+        """A new database for the length of the block. Fails if somebody stays connected."""
         name = f"pgqueue_test_{os.getpid()}_{next(self._numbers)}"
         self._connection.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {} {}").format(
@@ -102,7 +102,7 @@ def migrated(upgrade: Callable[[str], None]) -> Callable[..., None]:
     def load(
         *, host: str, port: int, user: str, password: str | None, dbname: str, **_: object
     ) -> None:
-        where = {"host": host, "port": port, "user": user, "password": password, "dbname": dbname}
-        upgrade(psycopg.conninfo.make_conninfo(**where))
+        where = make_conninfo(host=host, port=port, user=user, password=password, dbname=dbname)
+        upgrade(where)
 
     return load

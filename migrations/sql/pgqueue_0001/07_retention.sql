@@ -37,6 +37,7 @@ DECLARE
     part    text;
     dropped integer := 0;
 BEGIN
+    LOCK TABLE ONLY pgqueue.job_done IN SHARE UPDATE EXCLUSIVE MODE;
     SELECT (now() - coalesce(max(q.keep_succeeded), interval '7 days'))::date INTO oldest FROM pgqueue.queue q;
     FOR part IN
         SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
@@ -44,7 +45,7 @@ BEGIN
           AND to_date(right(c.relname, 8), 'YYYYMMDD') < oldest
         ORDER BY c.relname
     LOOP
-        EXECUTE format('DROP TABLE IF EXISTS pgqueue.%I', part);
+        EXECUTE format('DROP TABLE pgqueue.%I', part);
         dropped := dropped + 1;
     END LOOP;
     RETURN dropped;

@@ -1,0 +1,88 @@
+"""The bell: whatever makes a job ready wakes the sleepers of its queue, and only those."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.support import claim_one, enqueue, expire, heard, register, value
+
+Connection = psycopg.Connection[Any]
+
+
+def fall_asleep(connection: Connection, queue: str = "default") -> None:
+    connection.execute("LISTEN pgqueue")
+    connection.execute("SELECT pg_advisory_lock(7077, hashtext(%s))", [queue])
+
+
+def test_the_note_names_the_queue(connection: Connection, other: Connection) -> None:
+    fall_asleep(other, "mail")
+    enqueue(connection, queue="mail")
+    assert heard(other, "pgqueue") == [value(connection, "SELECT hashtext('mail')::text")]
+
+
+def test_other_queues_sleep_on(connection: Connection, other: Connection) -> None:
+    fall_asleep(other, "mail")
+    enqueue(connection, queue="default")
+    assert heard(other, "pgqueue") == []
+
+
+def test_who_goes_to_sleep_while_a_job_is_not_committed_has_to_wait(
+    connection: Connection, other: Connection
+) -> None:
+    with connection.transaction():
+        enqueue(connection)
+        asleep = "SELECT pg_try_advisory_lock(7077, hashtext('default'))"
+        assert value(other, asleep) is False
+    assert value(other, asleep) is True
+
+
+def test_a_rollback_wakes_nobody(connection: Connection, other: Connection) -> None:
+    fall_asleep(other)
+    with connection.transaction(force_rollback=True):
+        enqueue(connection)
+    assert heard(other, "pgqueue") == []
+
+
+def come_back_by_release(connection: Connection, id: int) -> None:
+    lease = claim_one(connection)["lease"]
+    connection.execute("SELECT pgqueue.release(ARRAY[%s], ARRAY[%s])", [id, lease])
+
+
+def come_back_by_rescue(connection: Connection, id: int) -> None:
+    worker = register(connection)
+    claim_one(connection, worker)
+    expire(connection, worker)
+    connection.execute("SELECT pgqueue.rescue()")
+
+
+def come_back_by_promote(connection: Connection, id: int) -> None:
+    connection.execute("UPDATE pgqueue.job SET ready_xid = NULL, run_at = now()")
+    connection.execute("SELECT pgqueue.promote()")
+
+
+def come_back_by_retry(connection: Connection, id: int) -> None:
+    connection.execute("SELECT pgqueue.cancel(%s)", [id])
+    connection.execute("SELECT pgqueue.retry(%s)", [id])
+
+
+def come_back_by_resume(connection: Connection, id: int) -> None:
+    connection.execute("SELECT pgqueue.pause_queue('default')")
+    connection.execute("SELECT pgqueue.resume_queue('default')")
+
+
+@pytest.mark.parametrize(
+    "come_back",
+    [
+        come_back_by_release,
+        come_back_by_rescue,
+        come_back_by_promote,
+        come_back_by_retry,
+        come_back_by_resume,
+    ],
+)
+def test_what_comes_back_rings(connection: Connection, other: Connection, come_back: Any) -> None:
+    id = enqueue(connection)
+    fall_asleep(other)
+    come_back(connection, id)
+    assert len(heard(other, "pgqueue")) == 1
