@@ -57,8 +57,7 @@ class Arguments:
         except TypeError:
             raise InvalidArguments(self._with_signature(self._misbound(args, kwargs))) from None
         try:
-            nones = args.count(None) + list(kwargs.values()).count(None)
-            text = encode(bound, max_bytes, hint=_ARGUMENTS_HINT, nones=nones)
+            text = encode(bound, max_bytes, hint=_ARGUMENTS_HINT)
         except Unfit as unfit:
             raise InvalidArguments(self._blame(unfit.path, unfit.problem)) from None
         try:

@@ -74,11 +74,8 @@ def encode_object(value: Any, what: str, *, max_bytes: int) -> str:
     return text.decode()
 
 
-def encode(value: Any, max_bytes: int, *, hint: str, nones: int = 0) -> bytes:
-    """`value` as compact JSON. Raises `Unfit`.
-
-    `nones` is how many nulls the caller expects; only others are suspected to have been a NaN.
-    """
+def encode(value: Any, max_bytes: int, *, hint: str) -> bytes:
+    """`value` as compact JSON. Raises `Unfit`."""
     try:
         text = _encoder.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -86,7 +83,7 @@ def encode(value: Any, max_bytes: int, *, hint: str, nones: int = 0) -> bytes:
     if b"\\u0000" in text and _NUL.search(text):
         raise _found(value, _has_nul, _NUL_PROBLEM)
     check_shape(text, max_bytes, hint=hint)
-    if b"null" in text and text.count(b"null") != nones and _has_not_finite(value):
+    if b"null" in text and _has_not_finite(value):
         _refuse_not_finite(value)
     return text
 
@@ -115,7 +112,7 @@ def _growth(outline: bytes) -> int:
 def _levels(text: bytes) -> int:
     """The level of the deepest value, counted only as far as one beyond what is allowed."""
     if b"\\" in text:
-        text = _STRING.sub(b"", text)
+        text = _STRING.sub(b"0", text)
     text = text.replace(b"[]", b"0").replace(b"{}", b"0")
     brackets = text.translate(_ONE_KIND_OF_BRACKET, _NO_BRACKET_OR_QUOTE).replace(b'""', b"")
     if b'"' in brackets:
@@ -159,7 +156,7 @@ def _problem_of(leaf: Any, reason: Exception) -> str:
 
 def _has_not_finite(node: Any) -> bool:
     """Whether there is a NaN or Infinity, found fast because documents with nulls are common."""
-    kind = type(node)
+    kind: Any = type(node)
     if kind in _FINITE:
         return False
     if kind is float:
@@ -168,6 +165,9 @@ def _has_not_finite(node: Any) -> bool:
         return any(map(_has_not_finite, node.values()))
     if kind is list or kind is tuple:
         return any(map(_has_not_finite, node))
+    names = _field_names(kind)
+    if names is not None:
+        return any(_has_not_finite(getattr(node, name, None)) for name in names)
     parts = parts_of(node)
     if parts is None:
         return isinstance(node, float) and not math.isfinite(node)
@@ -226,8 +226,9 @@ def parts_of(node: Any) -> list[tuple[str, Any]] | None:
         return [(step_to(key), part) for key, part in node.items()]
     if isinstance(node, list | tuple | set | frozenset):
         return [(f"[{index}]", part) for index, part in enumerate(node)]
-    names = _field_names(type(node))
-    if names is None and is_pydantic_model(type(node)):
+    kind: Any = type(node)
+    names = _field_names(kind)
+    if names is None and is_pydantic_model(kind):
         names = tuple(vars(node))
     return None if names is None else [(f".{name}", getattr(node, name, None)) for name in names]
 

@@ -66,14 +66,29 @@ def test_the_server_counts_levels_alike(
         assert accepts(connection, text, PLENTY) == passes(text, PLENTY) == (levels <= MOST_LEVELS)
 
 
-def test_objects_in_arrays_in_objects_count_each() -> None:
-    def alternating(levels: int) -> str:
-        steps = [('{"a":', "}") if level % 2 else ("[", "]") for level in range(levels)]
-        opening = "".join(step[0] for step in steps)
-        return opening + "1" + "".join(step[1] for step in reversed(steps))
+def depth_of(value: Any) -> int:
+    parts = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(depth_of, parts)) if isinstance(value, dict | list) and value else 0
 
-    assert passes(alternating(MOST_LEVELS), PLENTY)
-    assert not passes(alternating(MOST_LEVELS + 1), PLENTY)
+
+@given(
+    st.recursive(
+        st.none() | st.text('[]{}"\\,:a'),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text('[]{}"\\,:a'), inner),
+    ),
+    st.lists(
+        st.sampled_from([lambda value: [value], lambda value: {'"]': [], "a": value}]), min_size=1
+    ),
+)
+def test_levels_are_counted_right_whatever_the_strings_say(
+    value: Any, wrappers: list[Callable[[Any], Any]]
+) -> None:
+    for place in range(MOST_LEVELS - depth_of(value)):
+        value = wrappers[place % len(wrappers)](value)
+    assert depth_of(value) == MOST_LEVELS
+    encode(value, PLENTY, hint=HINT)
+    with pytest.raises(Unfit, match="is nested more than 100 levels deep"):
+        encode([value], PLENTY, hint=HINT)
 
 
 def test_width_is_not_depth() -> None:
