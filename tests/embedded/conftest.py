@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pgqueue.embedded import Binaries, EmbeddedServer, EmbeddedServerError, find_binaries
@@ -100,8 +101,8 @@ def python() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
 
 
 def is_gone(pid: int | None) -> bool:
-    """Whether the process has ended (Linux; a zombie has)."""
+    """Whether the process has ended; a zombie has."""
     try:
-        return "State:\tZ" in Path("/proc", str(pid), "status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
         return True

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -51,8 +52,7 @@ def said(owner: "subprocess.Popen[str]") -> tuple[Path, int]:
 
 
 def keeper_of(pid: int) -> int:
-    status = Path("/proc", str(pid), "status").read_text()
-    return int(status.split("PPid:", 1)[1].split()[0])
+    return psutil.Process(pid).ppid()
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
