@@ -1,0 +1,287 @@
+"""What must stay true of the schema for ever: comments, indexes, HOT updates, plans, names."""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from tests.support import claim, complete, enqueue, register, row, rows, value, values
+
+Connection = psycopg.Connection[Any]
+PEOPLE_SEE = """
+    SELECT c.oid, c.relname FROM pg_class c
+    WHERE c.relnamespace = 'pgqueue'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+      AND NOT c.relispartition
+"""
+DOCUMENT_KINDS = {
+    "tables and views": f"""
+        SELECT relname FROM ({PEOPLE_SEE}) AS c WHERE obj_description(c.oid, 'pg_class') IS NULL
+    """,
+    "columns": f"""
+        SELECT relname || '.' || attname FROM ({PEOPLE_SEE}) AS c JOIN pg_attribute a
+        ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE col_description(c.oid, a.attnum) IS NULL
+    """,
+    "functions": """
+        SELECT proname FROM pg_proc p WHERE pronamespace = 'pgqueue'::regnamespace
+        AND coalesce(obj_description(p.oid, 'pg_proc'), '') !~ 'caller''s transaction'
+    """,
+}
+
+
+@pytest.mark.parametrize("kind", DOCUMENT_KINDS)
+def test_everything_has_a_comment(connection: Connection, kind: str) -> None:
+    assert values(connection, DOCUMENT_KINDS[kind]) == []
+
+
+def test_comments_are_sentences(connection: Connection) -> None:
+    query = """
+        SELECT description FROM pg_description d JOIN pg_class c ON c.oid = d.objoid
+        WHERE d.classoid = 'pg_class'::regclass AND c.relnamespace = 'pgqueue'::regnamespace
+          AND (description !~ '\\.$' OR description ~ '  ')
+    """
+    assert values(connection, query) == []
+
+
+def test_the_primary_key_is_the_only_whole_index_on_job(connection: Connection) -> None:
+    query = """
+        SELECT indexrelid::regclass::text FROM pg_index
+        WHERE indrelid = 'pgqueue.job'::regclass AND indpred IS NULL
+    """
+    assert values(connection, query) == ["pgqueue.job_pkey"]
+
+
+def test_no_index_holds_a_column_that_a_claim_changes(connection: Connection) -> None:
+    query = """
+        SELECT DISTINCT attname::text FROM pg_index JOIN pg_attribute
+        ON attrelid = indrelid AND attnum = ANY (indkey)
+        WHERE indrelid = 'pgqueue.job'::regclass ORDER BY 1
+    """
+    assert values(connection, query) == ["id", "priority", "queue", "ready_xid", "run_at"]
+
+
+def test_there_are_no_triggers(connection: Connection) -> None:
+    query = """
+        SELECT tgname FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
+        WHERE relnamespace = 'pgqueue'::regnamespace
+    """
+    assert values(connection, query) == []
+
+
+def test_functions_with_the_rights_of_their_owner_choose_their_search_path(
+    connection: Connection,
+) -> None:
+    query = """
+        SELECT proname::text, array_to_string(proconfig, ',') ~ 'search_path=' AS fixed,
+               has_function_privilege('pg_read_all_data', oid, 'EXECUTE') AS public
+        FROM pg_proc WHERE pronamespace = 'pgqueue'::regnamespace AND prosecdef ORDER BY 1
+    """
+    assert [tuple(found.values()) for found in rows(connection, query)] == [
+        ("add_partition", True, False),
+        ("drop_partitions", True, False),
+    ]
+
+
+# Claims and heartbeats are HOT updates
+
+UPDATES = """
+    SELECT n_tup_upd AS updated, n_tup_hot_upd AS hot FROM pg_stat_xact_user_tables
+    WHERE relid = %s::regclass
+"""
+
+
+@pytest.mark.parametrize("length", [0, 50, 200])
+def test_a_claim_is_a_hot_update(connection: Connection, length: int) -> None:
+    insert = """
+        INSERT INTO pgqueue.job (task, args)
+        SELECT 'task', jsonb_build_object('text', repeat('x', %s)) FROM generate_series(1, 500)
+    """
+    connection.execute(insert, [length])
+    worker = register(connection)
+    with connection.transaction():
+        assert len(claim(connection, worker, 500)) == 500
+        found = row(connection, UPDATES, "pgqueue.job")
+    assert found == {"updated": 500, "hot": 500}
+
+
+def test_a_heartbeat_is_a_hot_update(connection: Connection) -> None:
+    worker = register(connection)
+    with connection.transaction():
+        connection.execute("SELECT pgqueue.renew(%s, 1)", [worker])
+        assert row(connection, UPDATES, "pgqueue.worker") == {"updated": 1, "hot": 1}
+
+
+# Plans
+
+
+@pytest.fixture
+def plans(connection: Connection) -> Callable[[], list[str]]:
+    """The plans of the statements inside functions since the last call, as auto_explain says."""
+    try:
+        connection.execute("LOAD 'auto_explain'")
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFile) as error:
+        pytest.skip(f"auto_explain cannot be loaded here: {error}")
+    seen: list[str] = []
+    connection.add_notice_handler(lambda notice: seen.append(notice.message_primary or ""))
+    for setting, to in (
+        ("log_min_duration", "0"),
+        ("log_nested_statements", "on"),
+        ("log_level", "notice"),
+    ):
+        connection.execute(f"SET auto_explain.{setting} = {to}".encode())
+
+    def plans() -> list[str]:
+        found = [plan for plan in seen if "plan:" in plan and "pgqueue.job" in plan]
+        seen.clear()
+        return found
+
+    return plans
+
+
+def empty_out(connection: Connection) -> None:
+    """Leave job as an ANALYZE at an unlucky moment finds it: no rows known, a thousand to come."""
+    connection.execute("INSERT INTO pgqueue.job (task) SELECT 't' FROM generate_series(1, 1000)")
+    connection.execute("DELETE FROM pgqueue.job")
+    connection.execute("VACUUM ANALYZE pgqueue.job")
+    query = "SELECT reltuples FROM pg_class WHERE oid = 'pgqueue.job'::regclass"
+    assert value(connection, query) == 0
+    connection.execute("INSERT INTO pgqueue.job (task) SELECT 't' FROM generate_series(1, 1000)")
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_claim_and_complete_walk_the_right_index(
+    connection: Connection, plans: Callable[[], list[str]], keep: bool
+) -> None:
+    empty_out(connection)
+    if not keep:
+        connection.execute("UPDATE pgqueue.queue SET keep_succeeded = NULL")
+    worker = register(connection)
+    plans()
+    # From the sixth call on, PL/pgSQL may use a generic plan.
+    for _ in range(8):
+        claimed = claim(connection, worker, 10)
+        (plan,) = plans()
+        assert "Index Scan using job_ready on job c" in plan
+        assert "Index Scan using job_pkey on job j" in plan
+        assert "Sort" not in plan
+        assert "Seq Scan" not in plan
+        complete(connection, *claimed)
+        (plan,) = plans()
+        assert "Index Scan using job_pkey on job j" in plan
+        assert "Seq Scan on job" not in plan
+
+
+ONE_JOB = {
+    "fail": "SELECT pgqueue.fail(%(id)s, %(lease)s, NULL, 'E', 'm')",
+    "snooze": "SELECT pgqueue.snooze(%(id)s, %(lease)s, '1 s')",
+    "cancel_running": "SELECT pgqueue.cancel_running(%(id)s, %(lease)s)",
+    "release": "SELECT pgqueue.release(ARRAY[%(id)s], ARRAY[%(lease)s])",
+    "check_leases": "SELECT * FROM pgqueue.check_leases(ARRAY[%(id)s], ARRAY[%(lease)s])",
+    "cancel": "SELECT pgqueue.cancel(%(id)s)",
+    "retry": "SELECT pgqueue.retry(%(id)s)",
+    "await_job": "SELECT pgqueue.await_job(%(id)s)",
+    "report_progress": "SELECT pgqueue.report_progress(%(id)s, %(lease)s, '{}')",
+}
+
+
+@pytest.mark.parametrize("function", ONE_JOB)
+def test_one_job_is_found_by_its_key(
+    connection: Connection, plans: Callable[[], list[str]], function: str
+) -> None:
+    empty_out(connection)
+    (claimed,) = claim(connection, register(connection))
+    plans()
+    connection.execute(ONE_JOB[function].encode(), claimed)
+    touching = [plan for plan in plans() if " on job" in plan]
+    assert touching
+    for plan in touching:
+        assert "Seq Scan on job" not in plan
+        assert "Index Scan using job_ready" not in plan
+
+
+def test_promote_walks_the_waiting_jobs(
+    connection: Connection, plans: Callable[[], list[str]]
+) -> None:
+    empty_out(connection)
+    enqueue(connection, run_at="2100-01-01")
+    plans()
+    connection.execute("SELECT pgqueue.promote()")
+    found = "\n".join(plans())
+    assert "job_waiting" in found
+    assert "Seq Scan" not in found
+
+
+# Names
+
+HOSTILE = """
+    CREATE SCHEMA evil;
+    CREATE TABLE evil.job (LIKE pgqueue.job); CREATE TABLE evil.queue (LIKE pgqueue.queue);
+    CREATE TABLE evil.worker (LIKE pgqueue.worker); CREATE TABLE evil.job_dead (id bigint);
+    CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE plpgsql AS 'BEGIN RAISE ''evil''; END';
+    CREATE FUNCTION evil.ring(text) RETURNS void LANGUAGE plpgsql AS 'BEGIN RAISE ''evil''; END';
+    CREATE FUNCTION evil.to_char(date, text) RETURNS text
+    LANGUAGE plpgsql AS 'BEGIN RAISE ''evil''; END';
+"""
+
+
+@pytest.mark.parametrize("search_path", ["''", "evil", "evil, public"])
+def test_names_do_not_depend_on_the_search_path(connection: Connection, search_path: str) -> None:
+    connection.execute(HOSTILE.encode())
+    connection.execute(f"SET search_path = {search_path}".encode())
+    live_a_life(connection)
+    assert value(connection, "SELECT count(*) FROM evil.job") == 0
+
+
+def test_the_rights_of_the_owner_cannot_be_hijacked(connection: Connection) -> None:
+    connection.execute(HOSTILE.encode())
+    connection.execute("SET search_path = evil, pg_catalog")
+    assert value(connection, "SELECT pgqueue.add_partition('2100-01-01')") is True
+    assert value(connection, "SELECT pgqueue.drop_partitions()") == 0
+
+
+def test_every_isolation_level_will_do(connection: Connection) -> None:
+    for level in psycopg.IsolationLevel:
+        connection.isolation_level = level
+        with connection.transaction():
+            live_a_life(connection)
+
+
+def live_a_life(connection: Connection) -> None:
+    """Call every function of the schema on jobs that take every turn."""
+    for _ in range(4):
+        enqueue(connection)
+    many = "SELECT * FROM pgqueue.enqueue_many(%s)"
+    assert len(rows(connection, many, Jsonb([{"task": "t", "args": {"a": "x" * 900}}]))) == 1
+    worker = register(connection)
+    first, second, third, fourth, fifth = claim(connection, worker, 5)
+    assert complete(connection, first, results={"1": 2}) == 1
+    for query, claimed in (
+        ("SELECT pgqueue.report_progress(%s, %s, '{}')", second),
+        ("SELECT pgqueue.fail(%s, %s, NULL, 'E', 'm')", second),
+        ("SELECT pgqueue.snooze(%s, %s, '1 s')", third),
+        ("SELECT pgqueue.release(ARRAY[%s], ARRAY[%s])", fourth),
+        ("SELECT pgqueue.cancel_running(%s, %s)", fifth),
+    ):
+        assert value(connection, query, claimed["id"], claimed["lease"]) not in (None, False, 0)
+    for query in (
+        "SELECT pgqueue.await_job(%s)",
+        "SELECT pgqueue.cancel(%s)",
+        "SELECT pgqueue.retry(%s)",
+    ):
+        assert value(connection, query, third["id"])
+    for query in (
+        "SELECT pgqueue.promote()",
+        "SELECT pgqueue.rescue(true)",
+        "SELECT pgqueue.pause_queue('default')",
+        "SELECT pgqueue.resume_queue('default')",
+        "SELECT pgqueue.prune()",
+        "SELECT pgqueue.add_partition('2100-01-01')",
+        "SELECT pgqueue.drop_partitions()",
+        "DELETE FROM pgqueue.job",
+        "SELECT count(*) FROM pgqueue.queue_stats",
+    ):
+        connection.execute(query.encode())
+    assert value(connection, "SELECT pgqueue.renew(%s, 0)", worker) is True
+    assert value(connection, "SELECT pgqueue.unregister(%s)", worker) is True
