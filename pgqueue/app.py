@@ -12,9 +12,9 @@ from .worker import Worker, run
 class PgQueue(Application):
     """An application of pgqueue: its tasks, its database, its workers.
 
-    `dsn` is a libpq URL or key=value string; without one, libpq's own PG* variables and defaults hold.
-    It is used by workers, by `enqueue_now`, and by job handles without a connection; `task.enqueue`
-    uses the connection that you pass.
+    `dsn` is a libpq URL or key=value string; without one, libpq's own PG* variables and defaults
+    hold. It is used by workers, by `enqueue_now`, and by job handles without a connection;
+    `task.enqueue` uses the connection that you pass.
     """
 
     def worker(self, **settings: Any) -> Worker:

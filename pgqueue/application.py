@@ -8,44 +8,44 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from datetime import timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 import msgspec
 import psycopg
 
 from . import bulk
-from .arguments import Arguments
 from .database.connection import is_async, psycopg_connection
 from .database.dsn import normalise_dsn
 from .database.pools import Pools
-from .errors import DuplicateTask, InvalidOption, UnknownTask, UsageError
+from .definition import RunIn, define
+from .errors import DuplicateTask, UnknownTask, UsageError
 from .events import Observer
 from .handle import Job
-from .job import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, JobOptions, NewJob, check_duration, check_name, seconds
-from .retry import Exponential, RetryPolicy
+from .job import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, JobOptions, NewJob
+from .retry import RetryPolicy
 from .running import RunningJob
-from .task import AsyncTask, Definition, RunIn, SyncTask, Task
+from .task import AsyncTask, SyncTask, Task
 
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from .database.connection import AsyncConnection, SyncConnection
-
-    class Decorator(Protocol):
-        """What `@app.task(...)` is: it keeps the signature of what it decorates."""
-
-        @overload
-        def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: ...
-        @overload
-        def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R]: ...
-        def __call__(self, function: Callable[..., Any], /) -> Any: ...
-
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 Middleware = Callable[[RunningJob, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 Lifespan = Callable[["Application"], AbstractAsyncContextManager[Mapping[str, Any] | None]]
+
+
+class Decorator(Protocol):
+    """What `@app.task(...)` is: it keeps the signature of what it decorates."""
+
+    # Every coroutine function is a function too; the first overload that fits is the right one.
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncTask[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R]: ...
 
 
 class Application:
@@ -79,8 +79,11 @@ class Application:
 
     # Declaring
 
+    # Every coroutine function is a function too; the first overload that fits is the right one.
     @overload
-    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: ...
+    def task(  # type: ignore[overload-overlap]
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncTask[P, R]: ...
     @overload
     def task(self, function: Callable[P, R], /) -> SyncTask[P, R]: ...
     @overload
@@ -112,27 +115,17 @@ class Application:
     ) -> Any:
         """Make a task of a function; `async def` runs on the event loop, `def` in a thread.
 
-        The task's name is the function's, whatever module it stands in; `aliases` are names that jobs
-        enqueued before a renaming still carry. `retry` maps (attempt, error) to a delay. `timeout` is a
-        timedelta or seconds for one attempt. `run_in="process"` runs a plain function in a child
-        process, for work that would hold the interpreter. Raises UsageError at once for what cannot work.
+        The task's name is the function's, whatever module it stands in; `aliases` are names that
+        jobs enqueued before a renaming still carry. `retry` maps (attempt, error) to a delay.
+        `timeout` is a timedelta or seconds for one attempt. `run_in="process"` runs a plain
+        function in a child process, for work that would hold the interpreter. Raises UsageError at
+        once for what cannot work.
         """
         options = JobOptions(queue=queue, priority=priority, max_attempts=max_attempts)
-        limit = None if timeout is None else seconds(timeout, "timeout")
-        if limit is not None:
-            check_duration(limit, "timeout")
 
         def declare(function: Callable[..., Any]) -> Task[..., Any]:
-            chosen = name or getattr(function, "__name__", "")
-            check_name(chosen, "task name", 200)
-            definition = Definition(
-                chosen,
-                tuple(aliases),
-                function,
-                Arguments.of(function, chosen),
-                retry or Exponential(),
-                limit,
-                _where(function, run_in),
+            definition = define(
+                function, name=name, aliases=aliases, retry=retry, timeout=timeout, run_in=run_in
             )
             kind = AsyncTask if inspect.iscoroutinefunction(function) else SyncTask
             return self._register(kind(self, definition, options))
@@ -146,7 +139,9 @@ class Application:
         """
         if self._lifespan is not None:
             raise UsageError("the application has a lifespan already; open everything in one.")
-        self._lifespan = asynccontextmanager(function) if inspect.isasyncgenfunction(function) else function
+        self._lifespan = (
+            asynccontextmanager(function) if inspect.isasyncgenfunction(function) else function
+        )
         return function
 
     def middleware(self, function: Middleware) -> Middleware:
@@ -160,7 +155,7 @@ class Application:
         return function
 
     def observer(self, function: Observer) -> Observer:
-        """Call `function(event)` for what happens in workers. It runs on the event loop: be quick."""
+        """Call `function(event)` for what happens in workers, on the event loop: be quick."""
         self._observers.append(function)
         return function
 
@@ -199,7 +194,11 @@ class Application:
     def decode_result(self, task: str, text: str) -> Any:
         """A stored result as the type that its task declares, or as plain JSON types."""
         known = self._names.get(task)
-        return msgspec.json.decode(text) if known is None else known.definition.arguments.decode_result(text)
+        return (
+            msgspec.json.decode(text)
+            if known is None
+            else known.definition.arguments.decode_result(text)
+        )
 
     # Acting
 
@@ -212,7 +211,9 @@ class Application:
         self, connection: AsyncConnection, jobs: Iterable[NewJob]
     ) -> Coroutine[Any, Any, list[Job[Any]]]: ...
     @overload
-    def enqueue_many(self, connection: SyncConnection, jobs: Iterable[NewJob]) -> list[Job[Any]]: ...
+    def enqueue_many(
+        self, connection: SyncConnection, jobs: Iterable[NewJob]
+    ) -> list[Job[Any]]: ...
     def enqueue_many(self, connection: Any, jobs: Iterable[NewJob]) -> Any:
         """Enqueue jobs made by `task.job(...)` in your transaction, a thousand to a round trip."""
         jobs = list(jobs)
@@ -221,7 +222,9 @@ class Application:
         return self._handles(bulk.enqueue_many(connection, jobs, self.max_args_bytes), jobs)
 
     async def _enqueue_many_async(self, connection: Any, jobs: list[NewJob]) -> list[Job[Any]]:
-        return self._handles(await bulk.enqueue_many_async(connection, jobs, self.max_args_bytes), jobs)
+        return self._handles(
+            await bulk.enqueue_many_async(connection, jobs, self.max_args_bytes), jobs
+        )
 
     def _handles(self, ids: list[int], jobs: list[NewJob]) -> list[Job[Any]]:
         pairs = zip(ids, jobs, strict=True)
@@ -234,7 +237,9 @@ class Application:
     @overload
     def copy_many(self, connection: psycopg.Connection[Any], jobs: Iterable[NewJob]) -> int: ...
     def copy_many(self, connection: Any, jobs: Iterable[NewJob]) -> Any:
-        """COPY jobs in your transaction: the quickest way in for tens of thousands. Returns their number."""
+        """COPY jobs in your transaction: the quickest way in for tens of thousands. Returns their
+        number.
+        """
         raw = psycopg_connection(connection)
         return bulk.copy_many_async(raw, jobs) if is_async(raw) else bulk.copy_many(raw, jobs)
 
@@ -272,19 +277,3 @@ class Application:
 @asynccontextmanager
 async def _nothing() -> AsyncIterator[None]:
     yield None
-
-
-def _where(function: Callable[..., Any], run_in: RunIn | None) -> RunIn:
-    asynchronous = inspect.iscoroutinefunction(function)
-    if run_in is None:
-        return "loop" if asynchronous else "thread"
-    if run_in not in ("loop", "thread", "process"):
-        raise InvalidOption(f'run_in is "loop", "thread" or "process", got {run_in!r}.')
-    if asynchronous != (run_in == "loop"):
-        kind = "an `async def` runs on the loop" if asynchronous else "a plain `def` cannot run on the loop"
-        raise InvalidOption(f'run_in="{run_in}": {kind}.')
-    if run_in == "process" and "<locals>" in function.__qualname__:
-        raise InvalidOption(
-            'run_in="process" needs a function at the top level of a module, so that the child can import it.'
-        )
-    return run_in

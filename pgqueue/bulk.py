@@ -64,7 +64,9 @@ def enqueue_many(connection: Any, jobs: Iterable[NewJob], max_args_bytes: int) -
     return ids
 
 
-async def enqueue_many_async(connection: Any, jobs: Iterable[NewJob], max_args_bytes: int) -> list[int]:
+async def enqueue_many_async(
+    connection: Any, jobs: Iterable[NewJob], max_args_bytes: int
+) -> list[int]:
     """The ids, in the order of the jobs."""
     ids: list[int] = []
     for parameters in _chunks(jobs, max_args_bytes):
@@ -115,7 +117,9 @@ def _clock(row: Any) -> tuple[int, datetime]:
 
 
 def _copied(job: NewJob, xid: int, now: datetime) -> Sequence[Any]:
-    """A job that is due carries the id of its transaction, its place in line; a later one carries none."""
+    """A job that is due carries the id of its transaction, its place in line; a later one carries
+    none.
+    """
     options = job.options
     run_at = options.run_at or (now + options.delay if options.delay is not None else now)
     return (

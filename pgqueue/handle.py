@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
 
 import psycopg
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 T = TypeVar("T")
 
-_GET, _CANCEL, _RETRY, _AWAIT = (Statement(name) for name in ("get", "cancel", "retry", "await_job"))
+_GET, _CANCEL, _RETRY, _AWAIT = (
+    Statement(name) for name in ("get", "cancel", "retry", "await_job")
+)
 POLL = 1.0
 """Seconds between looks at a job that is waited for, should a notification be missed."""
 
@@ -41,13 +43,15 @@ class Home(Protocol):
 class Job(Generic[R]):
     """A job by its id. Until the transaction that enqueued it commits, nobody else can see it.
 
-    Every operation takes your connection, sync or async, and runs in its transaction. Without one it
-    uses a connection of the application, and commits at once.
+    Every operation takes your connection, sync or async, and runs in its transaction. Without one
+    it uses a connection of the application, and commits at once.
     """
 
     __slots__ = ("_home", "id", "queue", "task")
 
-    def __init__(self, home: Home, id: int, task: str | None = None, queue: str | None = None) -> None:
+    def __init__(
+        self, home: Home, id: int, task: str | None = None, queue: str | None = None
+    ) -> None:
         self._home = home
         self.id = id
         self.task = task
@@ -79,9 +83,13 @@ class Job(Generic[R]):
         return self._do(connection, _GET, {"id": self.id}, lambda rows: self._record(rows).state)
 
     @overload
-    def cancel(self, connection: AsyncConnection, *, reason: str | None = None) -> Coroutine[Any, Any, bool]: ...
+    def cancel(
+        self, connection: AsyncConnection, *, reason: str | None = None
+    ) -> Coroutine[Any, Any, bool]: ...
     @overload
-    def cancel(self, connection: SyncConnection | None = None, *, reason: str | None = None) -> bool: ...
+    def cancel(
+        self, connection: SyncConnection | None = None, *, reason: str | None = None
+    ) -> bool: ...
     def cancel(self, connection: Any = None, *, reason: str | None = None) -> Any:
         """Cancel the job. True: it will never run again. False: there was nothing to cancel.
 
@@ -107,7 +115,11 @@ class Job(Generic[R]):
         Commit first: a job is not visible before. Raises JobFailed, JobCancelled, TimeoutError, and
         JobNotFound for a job that is not committed, or not kept by its queue.
         """
-        deadline = None if timeout is None else time.monotonic() + seconds(timeout, "timeout").total_seconds()
+        deadline = (
+            None
+            if timeout is None
+            else time.monotonic() + seconds(timeout, "timeout").total_seconds()
+        )
         with psycopg.connect(self._wait_string, autocommit=True) as connection:
             connection.execute("LISTEN pgqueue_finished")
             run(connection, _AWAIT, {"id": self.id})
@@ -119,9 +131,13 @@ class Job(Generic[R]):
                 for _ in connection.notifies(timeout=pause, stop_after=1):
                     pass
 
-    async def wait_async(self, timeout: float | None = None) -> R:
+    async def wait_async(self, timeout: float | None = None) -> R:  # noqa: ASYNC109 - as in wait()
         """The same as `wait`, without blocking the event loop."""
-        deadline = None if timeout is None else time.monotonic() + seconds(timeout, "timeout").total_seconds()
+        deadline = (
+            None
+            if timeout is None
+            else time.monotonic() + seconds(timeout, "timeout").total_seconds()
+        )
         connection = await psycopg.AsyncConnection.connect(self._wait_string, autocommit=True)
         async with connection:
             await connection.execute("LISTEN pgqueue_finished")
@@ -152,8 +168,9 @@ class Job(Generic[R]):
         if record.state == "cancelled":
             why = f": {record.reason}" if record.reason else ""
             raise JobCancelled(f"job {self.id} ({record.task}) was cancelled{why}")
-        result: R = None if record.result is None else self._home.decode_result(record.task, record.result)  # type: ignore[assignment]  # a task without a result returns None
-        return result
+        # A task without a result returns None, which is then what R is.
+        result: Any = record.result and self._home.decode_result(record.task, record.result)
+        return cast(R, result)
 
     def _record(self, rows: list[tuple[Any, ...]], *, waiting: bool = False) -> JobRecord:
         if not rows:
@@ -186,4 +203,3 @@ class Job(Generic[R]):
         answer: Callable[[list[tuple[Any, ...]]], T],
     ) -> T:
         return answer(await run_async(connection, statement, parameters))
-

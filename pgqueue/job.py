@@ -15,8 +15,9 @@ PRIORITIES = tuple(range(HIGHEST_PRIORITY, LOWEST_PRIORITY - 1, -1))
 """Every priority, in the order in which jobs run: the highest first."""
 
 State = Literal["queued", "scheduled", "running", "retrying", "succeeded", "dead", "cancelled"]
-"""A job is queued, running, succeeded, dead or cancelled; views call a queued job whose time has not
-come scheduled, or retrying after a failed attempt."""
+"""A job is queued, running, succeeded, dead or cancelled; views call a queued job whose time has
+not come scheduled, or retrying after a failed attempt.
+"""
 
 FINAL_STATES = frozenset({"succeeded", "dead", "cancelled"})
 
@@ -98,11 +99,15 @@ def check_name(name: object, what: str, most: int) -> None:
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
-        raise InvalidOption(f"{what} {name!r} is not valid Unicode: it has a lone surrogate.") from None
+        raise InvalidOption(
+            f"{what} {name!r} is not valid Unicode: it has a lone surrogate."
+        ) from None
     if not 1 <= size <= most:
         raise InvalidOption(f"{what} has 1 to {most} bytes, got {size}.")
     if "\x00" in name:
-        raise InvalidOption(f"{what} {name!r} contains a NUL character, which PostgreSQL cannot store.")
+        raise InvalidOption(
+            f"{what} {name!r} contains a NUL character, which PostgreSQL cannot store."
+        )
 
 
 def check_integer(value: object, what: str, least: int, most: int) -> None:
@@ -128,7 +133,9 @@ def check_duration(value: object, what: str, *, at_least_zero: bool = False) -> 
     if not isinstance(value, timedelta):
         raise InvalidOption(f"{what} is a timedelta, got {type(value).__name__}.")
     if value < timedelta(0) or (value == timedelta(0) and not at_least_zero):
-        raise InvalidOption(f"{what} must {'not be negative' if at_least_zero else 'be positive'}, got {value}.")
+        raise InvalidOption(
+            f"{what} must {'not be negative' if at_least_zero else 'be positive'}, got {value}."
+        )
     if value > timedelta(days=365 * 1000):
         raise InvalidOption(f"{what} is at most 1000 years, got {value}.")
 
@@ -138,7 +145,9 @@ def seconds(value: Any, what: str) -> timedelta:
     if isinstance(value, timedelta):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidOption(f"{what} is a timedelta or a number of seconds, got {type(value).__name__}.")
+        raise InvalidOption(
+            f"{what} is a timedelta or a number of seconds, got {type(value).__name__}."
+        )
     try:
         return timedelta(seconds=value)
     except (OverflowError, ValueError):

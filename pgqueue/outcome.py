@@ -1,11 +1,11 @@
 """How an attempt ended, and the judgement that says so: a pure function, no I/O.
 
-                     ┌ returned ───────────────────────────▶ Succeeded
-                     ├ raise Cancel, or obeyed a request ──▶ Cancelled
-    one attempt ─────┼ raise Snooze ───────────────────────▶ Snoozed    (costs no attempt)
-                     ├ raise Retry, or any other error
-                     │    attempts left, policy says when ─▶ Retrying
-                     └    otherwise ───────────────────────▶ Dead
+                 ┌ returned ───────────────────────────▶ Succeeded
+                 ├ raise Cancel, or obeyed a request ──▶ Cancelled
+one attempt ─────┼ raise Snooze ───────────────────────▶ Snoozed    (costs no attempt)
+                 ├ raise Retry, or any other error
+                 │    attempts left, policy says when ─▶ Retrying
+                 └    otherwise ───────────────────────▶ Dead
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import hashlib
 import traceback
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from .errors import JobCancelled
 from .job import check_duration, seconds
@@ -34,7 +33,9 @@ class Signal(BaseException):
 class Retry(Signal):
     """End this attempt as failed, and try again after a delay of the handler's choice."""
 
-    def __init__(self, reason: str = "asked for another attempt", *, after: timedelta | float) -> None:
+    def __init__(
+        self, reason: str = "asked for another attempt", *, after: timedelta | float
+    ) -> None:
         super().__init__(reason)
         self.after = seconds(after, "Retry(after=)")
         check_duration(self.after, "Retry(after=)", at_least_zero=True)
@@ -59,7 +60,9 @@ class Cancel(Signal):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What is remembered of a failed attempt: text only, cut to size, never the values of variables."""
+    """What is remembered of a failed attempt: text only, cut to size, never the values of
+    variables.
+    """
 
     error_type: str
     message: str
@@ -142,7 +145,9 @@ def describe(error: BaseException) -> Failure:
         trace = "".join(traceback.format_exception(error, limit=-50))
     except BaseException:  # noqa: BLE001 - formatting calls __str__ too
         trace = "(the traceback could not be printed)"
-    return Failure(kind, clean(message, MOST_MESSAGE), clean(trace, MOST_TRACEBACK), _fingerprint(kind, error))
+    return Failure(
+        kind, clean(message, MOST_MESSAGE), clean(trace, MOST_TRACEBACK), _fingerprint(kind, error)
+    )
 
 
 def _fingerprint(kind: str, error: BaseException) -> str:
@@ -152,9 +157,9 @@ def _fingerprint(kind: str, error: BaseException) -> str:
     return hashlib.sha256(f"{kind}|{place}".encode(errors="replace")).hexdigest()[:16]
 
 
-def clean(text: Any, most: int) -> str:
+def clean(text: str, most: int) -> str:
     """Text cut in the middle, without what PostgreSQL cannot store (NUL and lone surrogates)."""
-    text = str(text)
     if len(text) > most:
-        text = f"{text[: most // 2]}\n… {len(text) - most} characters left out …\n{text[-(most // 2) :]}"
+        half = most // 2
+        text = f"{text[:half]}\n… {len(text) - most} characters left out …\n{text[-half:]}"
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

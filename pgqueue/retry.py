@@ -18,7 +18,8 @@ RetryPolicy = Callable[[int, BaseException], timedelta | None]
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
-    """`first * factor ** (attempt - 1)`, at most `cap`, spread evenly by `jitter` in both directions.
+    """`first * factor ** (attempt - 1)`, at most `cap`, spread evenly by `jitter` in both
+    directions.
 
     Jitter keeps jobs that failed together from coming back together (Marc Brooker, "Exponential
     Backoff And Jitter", 2015). With the defaults 20 attempts span about ten hours.

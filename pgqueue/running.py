@@ -41,10 +41,27 @@ class RunningJob:
     """
 
     __slots__ = (
-        "_cancelled", "_encode_result", "_progress", "_report", "attempt", "completed", "deadline", "id",
-        "lease", "max_attempts", "meta_text", "priority", "queue", "run_at", "started", "state", "tags",
-        "task", "timeout", "waited",
-    )  # fmt: skip
+        "_cancelled",
+        "_encode_result",
+        "_progress",
+        "_report",
+        "attempt",
+        "completed",
+        "deadline",
+        "id",
+        "lease",
+        "max_attempts",
+        "meta_text",
+        "priority",
+        "queue",
+        "run_at",
+        "started",
+        "state",
+        "tags",
+        "task",
+        "timeout",
+        "waited",
+    )
 
     def __init__(
         self,
@@ -102,7 +119,12 @@ class RunningJob:
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
         """A logger whose records carry `job_id`, `task`, `queue` and `attempt`."""
-        fields = {"job_id": self.id, "task": self.task, "queue": self.queue, "attempt": self.attempt}
+        fields = {
+            "job_id": self.id,
+            "task": self.task,
+            "queue": self.queue,
+            "attempt": self.attempt,
+        }
         return logging.LoggerAdapter(_log, fields)
 
     @property
@@ -118,9 +140,14 @@ class RunningJob:
         return self._progress
 
     def progress(
-        self, done: float, total: float | None = None, *, checkpoint: Mapping[str, Any] | None = None
+        self,
+        done: float,
+        total: float | None = None,
+        *,
+        checkpoint: Mapping[str, Any] | None = None,
     ) -> None:
-        """Report how far the job is. Returns at once; the worker stores the last report once a second.
+        """Report how far the job is. Returns at once; the worker stores the last report once a
+        second.
 
         A checkpoint stays with the job, so that a later attempt can go on from `job.checkpoint`.
         """
@@ -154,20 +181,26 @@ class RunningJob:
         self._cancelled = reason
 
     def raise_if_cancelled(self) -> None:
-        """Raise JobCancelled when somebody asked for this job to be cancelled, or its lease was lost."""
+        """Raise JobCancelled when somebody asked for this job to be cancelled, or its lease was
+        lost.
+        """
         if self._cancelled is not None:
             raise JobCancelled(f"job {self.id} is to stop: {self._cancelled}")
 
     @overload
     def complete(self, connection: SyncConnection, /, result: object = None) -> None: ...
     @overload
-    def complete(self, connection: AsyncConnection, /, result: object = None) -> Coroutine[Any, Any, None]: ...
+    def complete(
+        self, connection: AsyncConnection, /, result: object = None
+    ) -> Coroutine[Any, Any, None]: ...
     def complete(self, connection: Any, /, result: object = None) -> Any:
-        """Complete the job in your transaction: your rows, follow-up jobs and its end are one commit.
+        """Complete the job in your transaction: your rows, follow-up jobs and its end are one
+        commit.
 
-        Raises LeaseLost when this attempt may not complete the job any more: let it propagate, so that
-        the transaction rolls back. Commit before the handler returns; a handler that returns without
-        having committed has failed. A handler that completed and then raises has still succeeded.
+        Raises LeaseLost when this attempt may not complete the job any more: let it propagate, so
+        that the transaction rolls back. Commit before the handler returns; a handler that returns
+        without having committed has failed. A handler that completed and then raises has still
+        succeeded.
         """
         result_text = self._encode_result(result) if self._encode_result is not None else None
         parameters = {
@@ -181,12 +214,14 @@ class RunningJob:
         self._completed(run(connection, _COMPLETE, parameters))
         return None
 
-    async def _complete_async(self, connection: AsyncConnection, parameters: dict[str, Any]) -> None:
+    async def _complete_async(
+        self, connection: AsyncConnection, parameters: dict[str, Any]
+    ) -> None:
         self._completed(await run_async(connection, _COMPLETE, parameters))
 
     def _completed(self, rows: list[tuple[Any, ...]]) -> None:
         if rows[0][0] != 1:
             raise LeaseLost(
-                f"job {self.id} is no longer leased to this attempt; its transaction must roll back."
+                f"job {self.id} is no longer leased to this attempt: roll its transaction back."
             )
         self.completed = True

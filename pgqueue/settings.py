@@ -15,7 +15,8 @@ class WorkerSettings:
     """All durations are seconds."""
 
     queues: Mapping[str, int | None] = field(default_factory=lambda: {DEFAULT_QUEUE: None})
-    """Queues served, and the most jobs of each that run here at once (None: up to `concurrency`)."""
+    """Queues served, and the most jobs of each that run here at once (None: up to `concurrency`).
+    """
     concurrency: int = 20
     """Jobs that run at once in this process, whether in threads or on the event loop."""
     prefetch: int = 500
@@ -62,8 +63,8 @@ class WorkerSettings:
             _check_seconds("max_idle", self.max_idle, least=0)
         if self.lease < 2 * self.heartbeat:
             raise InvalidOption(
-                f"lease ({self.lease:g} s) must be at least twice the heartbeat ({self.heartbeat:g} s), "
-                "or one late heartbeat would give running jobs to others."
+                f"lease ({self.lease:g} s) must be at least twice the heartbeat "
+                f"({self.heartbeat:g} s), or one late heartbeat would give running jobs to others."
             )
         if self.name is not None:
             check_name(self.name, "name", 100)

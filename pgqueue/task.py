@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Coroutine, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
-from .arguments import Arguments
 from .database.connection import is_async, run, run_async
 from .database.statement import Statement
+from .definition import Definition
 from .document import encode_object
 from .errors import InvalidOption
 from .handle import Home, Job
 from .job import JobOptions, NewJob, seconds
-from .retry import RetryPolicy
 
 if TYPE_CHECKING:
     from typing import Self
@@ -25,26 +23,12 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-RunIn = Literal["loop", "thread", "process"]
 _ENQUEUE = Statement("enqueue")
 MOST_META_BYTES = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """What the decorator was told: shared by a task and all its variants from `using`."""
-
-    name: str
-    aliases: tuple[str, ...]
-    function: Callable[..., Any]
-    arguments: Arguments
-    retry: RetryPolicy
-    timeout: timedelta | None
-    run_in: RunIn
-
-
 class Task(Generic[P, R]):
-    """A task of an application. Call it to run the function here; enqueue it to run it in a worker."""
+    """A task. Call it to run the function here; enqueue it to run it in a worker."""
 
     def __init__(self, home: Home, definition: Definition, options: JobOptions) -> None:
         self._home = home
@@ -73,16 +57,20 @@ class Task(Generic[P, R]):
         self, connection: AsyncConnection, /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, Job[R]]: ...
     @overload
-    def enqueue(self, connection: SyncConnection, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]: ...
+    def enqueue(
+        self, connection: SyncConnection, /, *args: P.args, **kwargs: P.kwargs
+    ) -> Job[R]: ...
     def enqueue(self, connection: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Enqueue a job in the transaction of your connection: it exists if and only if that commits.
+        """Enqueue a job in the transaction of your connection: it exists if and only if that
+        commits.
 
         `connection` is a psycopg `Connection` or `AsyncConnection`, or a SQLAlchemy `Connection`,
-        `Session`, `AsyncConnection` or `AsyncSession`; with an async one, await the result. It is never
-        committed here. On an autocommit connection the job is committed at once.
+        `Session`, `AsyncConnection` or `AsyncSession`; with an async one, await the result. It is
+        never committed here. On an autocommit connection the job is committed at once.
 
-        Raises InvalidArguments, InvalidOption or UnsupportedConnection before the connection is touched,
-        SchemaMissing when pgqueue is not installed in the database, and errors of the driver as they are.
+        Raises InvalidArguments, InvalidOption or UnsupportedConnection before the connection is
+        touched, SchemaMissing when pgqueue is not installed in the database, and errors of the
+        driver as they are.
         """
         asynchronous = is_async(connection)
         parameters = self._parameters(args, kwargs)
@@ -91,7 +79,9 @@ class Task(Generic[P, R]):
         return self._handle(run(connection, _ENQUEUE, parameters))
 
     def enqueue_now(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
-        """Enqueue a job outside of any transaction of yours, on a pooled connection, committed at once."""
+        """Enqueue a job outside of any transaction of yours, on a pooled connection, committed at
+        once.
+        """
         parameters = self._parameters(args, kwargs)
         with self._home.connection() as connection:
             return self._handle(run(connection, _ENQUEUE, parameters))
@@ -103,7 +93,9 @@ class Task(Generic[P, R]):
             return self._handle(await run_async(connection, _ENQUEUE, parameters))
 
     def job(self, *args: P.args, **kwargs: P.kwargs) -> NewJob:
-        """A job that is not enqueued yet, for `enqueue_many` and `copy_many`. Raises InvalidArguments."""
+        """A job that is not enqueued yet, for `enqueue_many` and `copy_many`. Raises
+        InvalidArguments.
+        """
         return NewJob(self.name, self._encode(args, kwargs), self.options)
 
     def using(
@@ -132,7 +124,9 @@ class Task(Generic[P, R]):
             "max_attempts": max_attempts,
             "timeout": None if timeout is None else seconds(timeout, "timeout"),
             "tags": _tags(tags),
-            "meta": None if meta is None else encode_object(meta, "meta", max_bytes=MOST_META_BYTES),
+            "meta": None
+            if meta is None
+            else encode_object(meta, "meta", max_bytes=MOST_META_BYTES),
         }
         given = {name: value for name, value in given.items() if value is not None}
         return type(self)(self._home, self.definition, dataclasses.replace(self.options, **given))
@@ -156,7 +150,9 @@ class Task(Generic[P, R]):
             "max_args_bytes": self._home.max_args_bytes,
         }
 
-    async def _enqueue_async(self, connection: AsyncConnection, parameters: dict[str, Any]) -> Job[R]:
+    async def _enqueue_async(
+        self, connection: AsyncConnection, parameters: dict[str, Any]
+    ) -> Job[R]:
         return self._handle(await run_async(connection, _ENQUEUE, parameters))
 
     def _handle(self, rows: list[tuple[Any, ...]]) -> Job[R]:

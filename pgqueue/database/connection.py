@@ -1,4 +1,6 @@
-"""The caller's connection, whatever it is: unwrapped once, used in its own transaction, never committed."""
+"""The caller's connection, whatever it is: unwrapped once, used in its own transaction, never
+committed.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,7 @@ if TYPE_CHECKING:
     import sqlalchemy.orm as sa_orm
 
     SyncConnection: TypeAlias = (
-        psycopg.Connection[Any]
-        | sa.Connection
-        | sa_orm.Session
-        | sa_orm.scoped_session[Any]
+        psycopg.Connection[Any] | sa.Connection | sa_orm.Session | sa_orm.scoped_session[Any]
     )
     AsyncConnection: TypeAlias = (
         psycopg.AsyncConnection[Any]
@@ -45,7 +44,7 @@ def is_async(connection: object) -> bool:
 
 
 def run(connection: SyncConnection, statement: Statement, parameters: Parameters) -> Rows:
-    """Run a statement in the connection's current transaction. Errors of the driver pass through."""
+    """Run a statement in the connection's transaction. Errors of the driver pass through."""
     try:
         rows: Rows = _kind(connection)[1](connection, statement, parameters)
     except Exception as error:
@@ -54,8 +53,10 @@ def run(connection: SyncConnection, statement: Statement, parameters: Parameters
     return rows
 
 
-async def run_async(connection: AsyncConnection, statement: Statement, parameters: Parameters) -> Rows:
-    """Run a statement in the connection's current transaction. Errors of the driver pass through."""
+async def run_async(
+    connection: AsyncConnection, statement: Statement, parameters: Parameters
+) -> Rows:
+    """Run a statement in the connection's transaction. Errors of the driver pass through."""
     try:
         rows: Rows = await _kind(connection)[1](connection, statement, parameters)
     except Exception as error:
@@ -75,7 +76,9 @@ def psycopg_connection(connection: object) -> Any:
     )
 
 
-def _psycopg(connection: psycopg.Connection[Any], statement: Statement, parameters: Parameters) -> Rows:
+def _psycopg(
+    connection: psycopg.Connection[Any], statement: Statement, parameters: Parameters
+) -> Rows:
     with connection.cursor(row_factory=tuple_row) as cursor:
         return cursor.execute(statement.text, parameters).fetchall()
 
@@ -125,7 +128,7 @@ def _classify(connection: object) -> tuple[bool, Any]:
     if "sqlalchemy.ext.asyncio" in sys.modules:
         import sqlalchemy.ext.asyncio as sa_async
 
-        kinds = sa_async.AsyncConnection | sa_async.AsyncSession | sa_async.async_scoped_session
+        kinds = (sa_async.AsyncConnection, sa_async.AsyncSession, sa_async.async_scoped_session)
         if isinstance(connection, kinds):
             _require_postgresql(connection)
             return True, _sqlalchemy_async

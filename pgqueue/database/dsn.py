@@ -1,4 +1,4 @@
-"""Where the database is: a libpq URL or key=value string, as users write them and as we show them."""
+"""Where the database is: a libpq URL or key=value string, as users write and as we show it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DRIVER = re.compile(r"^(postgres(?:ql)?)\+\w+://")
 
 
 def normalise_dsn(dsn: str) -> str:
-    """Accept SQLAlchemy's `postgresql+driver://` too. An empty DSN means libpq's own PG* variables."""
+    """Accept SQLAlchemy's `postgresql+driver://` too. An empty DSN means libpq's PG* variables."""
     return _DRIVER.sub(r"postgresql://", dsn.strip())
 
 
@@ -21,7 +21,7 @@ def display_dsn(dsn: str) -> str:
     except Exception:  # noqa: BLE001 - a broken DSN may hold a password anywhere in it
         return "(a DSN that cannot be read)"
     if parts.pop("password", None) is not None:
-        parts["password"] = "***"
+        parts["password"] = "***"  # noqa: S105 - what is shown instead
     for key in [key for key in parts if key.startswith("ssl") and "password" in key]:
         parts[key] = "***"
     return make_conninfo("", **parts) if parts else "(the defaults of libpq: PGHOST, PGDATABASE, …)"

@@ -25,7 +25,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 15.0
 
 
 class Link:
-    """One autocommit connection under a name. Statements fail when it is lost; the next one reconnects.
+    """One autocommit connection under a name. Statements fail when it is lost; the next one
+    reconnects.
 
     Behind a pooler (noticed because the backend is not the one that greeted us) statements are not
     prepared on the server, since the next transaction may run on another backend.
@@ -100,7 +101,9 @@ class Link:
         return connection
 
     async def _after(self, error: BaseException, connection: psycopg.AsyncConnection[Any]) -> None:
-        """A server that became read-only keeps its sockets open; only a new connection finds the primary."""
+        """A server that became read-only keeps its sockets open; only a new connection finds the
+        primary.
+        """
         lost = connection.closed or connection.broken
         if lost or isinstance(error, TimeoutError | psycopg.errors.ReadOnlySqlTransaction):
             await self.drop()

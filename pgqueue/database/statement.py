@@ -1,4 +1,6 @@
-"""One operation, one statement, one file: SQL text with named parameters, for every kind of connection."""
+"""One operation, one statement, one file: SQL text with named parameters, for every kind of
+connection.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A child process: runs the jobs that it is handed, one after the other, until its parent is gone."""
+"""A child process: runs the jobs that it is handed, one after the other, while its parent lives."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ def _run(assignment: Assignment, job: RunningJob) -> Outcome:
     try:
         value = task.definition.function(*args, **kwargs)
         if job.completed:
-            raise CompletionLost("the handler completed the job in a transaction that did not commit")
+            raise CompletionLost(
+                "the handler completed the job in a transaction that did not commit"
+            )
         return Succeeded(encode(value))
     except BaseException as error:  # noqa: BLE001 - the error boundary of the job
         return judge(job.attempt, job.max_attempts, error, task.definition.retry)

@@ -1,7 +1,8 @@
-"""Child processes for tasks with run_in="process": a child that dies costs only the job that it ran.
+"""Child processes for tasks with run_in="process": a child that dies costs only the job that it
+ran.
 
-Parent and child speak lines of JSON over a socket. What the child imports is named by the registered
-task, never by the job.
+Parent and child speak lines of JSON over a socket. What the child imports is named by the
+registered task, never by the job.
 """
 
 from __future__ import annotations
@@ -159,8 +160,8 @@ class Children:
     def _assignment(self, job: RunningJob, task: Task[..., Any], args: str) -> Assignment:
         if task.__module__ == "__main__":
             raise UsageError(
-                f'{task.name}: run_in="process" needs the task in a module that the child can import; '
-                "this one stands in the script itself. Move it to a module of its own."
+                f'{task.name}: run_in="process" needs the task in a module that the child can '
+                "import; this one stands in the script itself. Move it to a module of its own."
             )
         return Assignment(
             path=sys.path,

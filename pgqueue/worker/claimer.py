@@ -21,7 +21,7 @@ NOT_REGISTERED = "PQ001"
 
 
 class Claim(NamedTuple):
-    """A claimed job, as the database gave it; its documents are text until somebody decodes them."""
+    """A claimed job, as the database gave it; its documents are text until they are decoded."""
 
     id: int
     lease: int

@@ -1,4 +1,6 @@
-"""Keeps the slots fed: claims as much as will be run soon, polls for a moment when there is nothing, then sleeps."""
+"""Keeps the slots fed: claims as much as will be run soon, polls for a moment when there is
+nothing, then sleeps.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +102,9 @@ class Feeder:
         return room if hungry or room >= (self._settings.concurrency + ahead) // 4 else 0
 
     def _prefetch(self) -> int:
-        """Short jobs are claimed ahead, by the rate at which they end; long ones are left to others."""
+        """Short jobs are claimed ahead, by the rate at which they end; long ones are left to
+        others.
+        """
         now = time.monotonic()
         since, finished = self._measured
         elapsed = now - since
@@ -176,7 +180,11 @@ class Feeder:
         if settings.max_jobs is not None and self._claimed >= settings.max_jobs:
             return True
         now = time.monotonic()
-        if settings.max_idle is not None and self._slots.idle and now - self._last_job > settings.max_idle:
+        if (
+            settings.max_idle is not None
+            and self._slots.idle
+            and now - self._last_job > settings.max_idle
+        ):
             return True
         if settings.max_rss_mb is not None and now - self._checked_memory > 1:
             self._checked_memory = now

@@ -1,8 +1,8 @@
 """Writes down how attempts ended: in batches, each write fenced by its lease.
 
-A batch forms while others run: it is written when it is full, after a few milliseconds, or at once when
-nothing else runs. A write whose answer was lost is simply made again, since a job that it finished the
-first time no longer matches.
+A batch forms while others run: it is written when it is full, after a few milliseconds, or at once
+when nothing else runs. A write whose answer was lost is simply made again, since a job that it
+finished the first time no longer matches.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ from ..events import LeaseWasLost, Observer, Trouble
 from ..outcome import Cancelled, Dead, Failure, Outcome, Retrying, Snoozed, Succeeded, describe
 
 _COMPLETE, _FAIL, _SNOOZE = Statement("complete"), Statement("fail"), Statement("snooze")
-_CANCEL, _RELEASE, _FINISHED = Statement("cancel_running"), Statement("release"), Statement("finished_by")
+_CANCEL, _RELEASE, _FINISHED = (
+    Statement("cancel_running"),
+    Statement("release"),
+    Statement("finished_by"),
+)
 _HELD, _PROGRESS = Statement("held"), Statement("report_progress")
 
 BATCH = 500
@@ -124,7 +128,7 @@ class Finisher:
                 self._idle.set()
 
     async def _write_all(self) -> None:
-        """What was written is taken off its list only afterwards, so that an error loses nothing."""
+        """What was written is taken off its list only afterwards: an error loses nothing."""
         while self._ended:
             batch = self._ended[:BATCH]
             await self._write(batch)
@@ -156,14 +160,20 @@ class Finisher:
             self._retried()
 
     async def _complete(self, queue: str, group: list[Ended]) -> None:
-        """One statement for all. When it is refused, halves are tried, so that one job costs itself only."""
+        """One statement for all. When it is refused, halves are tried, so that one job costs itself
+        only.
+        """
         results = [
             f'"{ended.id}":{ended.outcome.result}'
             for ended in group
             if isinstance(ended.outcome, Succeeded) and ended.outcome.result is not None
         ]
         pairs = _pairs([(ended.id, ended.lease) for ended in group])
-        parameters = {**pairs, "queue": queue, "results": "{" + ",".join(results) + "}" if results else None}
+        parameters = {
+            **pairs,
+            "queue": queue,
+            "results": "{" + ",".join(results) + "}" if results else None,
+        }
         try:
             rows = await self._link.fetch(_COMPLETE.text, parameters)
         except (psycopg.DataError, psycopg.ProgrammingError, psycopg.IntegrityError) as error:
@@ -178,7 +188,9 @@ class Finisher:
             await self._tell_lost(group, pairs)
 
     async def _tell_lost(self, group: list[Ended], pairs: dict[str, str]) -> None:
-        """Some did not match: finished by an earlier write whose answer was lost, or leased to others."""
+        """Some did not match: finished by an earlier write whose answer was lost, or leased to
+        others.
+        """
         rows = await self._link.fetch(_FINISHED.text, pairs)
         finished = {id for (id,) in rows}
         if self._again and not finished:
@@ -189,7 +201,9 @@ class Finisher:
 
     async def _check_committed(self, group: list[Ended]) -> None:
         """Handlers said that they completed these jobs themselves. Who is still leased, lied."""
-        rows = await self._link.fetch(_HELD.text, _pairs(sorted((ended.id, ended.lease) for ended in group)))
+        rows = await self._link.fetch(
+            _HELD.text, _pairs(sorted((ended.id, ended.lease) for ended in group))
+        )
         open_still = {id for (id,) in rows}
         for ended in group:
             if ended.id in open_still:

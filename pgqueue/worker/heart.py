@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import psycopg
@@ -66,7 +66,9 @@ class Heart:
         self.worker_id = 0
 
     def start(self) -> None:
-        """Register and begin to beat. Raises the driver's error when the database cannot be reached."""
+        """Register and begin to beat. Raises the driver's error when the database cannot be
+        reached.
+        """
         self._register()
         self._thread.start()
 
@@ -127,9 +129,13 @@ class Heart:
         rows = self._execute(_REGISTER, parameters)
         self.worker_id = rows[0][0]  # type: ignore[assignment]  # typed by the statement
 
-    def _execute(self, statement: Statement, parameters: dict[str, object]) -> list[tuple[object, ...]]:
+    def _execute(
+        self, statement: Statement, parameters: Mapping[str, object]
+    ) -> list[tuple[object, ...]]:
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=None)
+            self._connection = psycopg.connect(
+                self._conninfo, autocommit=True, prepare_threshold=None
+            )
         return self._connection.execute(statement.text, parameters).fetchall()
 
     def _tell(self, error: BaseException | None) -> None:

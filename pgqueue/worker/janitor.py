@@ -1,6 +1,7 @@
 """Chores that any worker may do at any time, as often as it likes: promote, rescue, prune.
 
-Nobody is elected for them: each is safe to run twice, and row locks keep workers out of each other's way.
+Nobody is elected for them: each is safe to run twice, and row locks keep workers out of each
+other's way.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ LONGEST_SLEEP = 5.0
 AWAKE_SLEEP = 1.0
 """The same while the worker is busy, and so is not told of new jobs."""
 THOROUGH_EVERY = 60.0
-PRUNE_EVERY = 600.0
+PRUNE_EVERY = 60.0
+PRUNE_BATCH = 10_000
 
 
 class Janitor:
@@ -108,5 +110,4 @@ class Janitor:
     async def _prune(self) -> None:
         self._prune_due = time.monotonic() + PRUNE_EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
         await self._link.fetch(_PARTITIONS.text)
-        while (await self._link.fetch(_PRUNE.text, {"max_rows": 1_000}))[0][0] >= 1_000:
-            await asyncio.sleep(0.1)
+        await self._link.fetch(_PRUNE.text, {"max_rows": PRUNE_BATCH})

@@ -1,9 +1,10 @@
 """Sleeps until somebody enqueues: holds the bell of each queue, and hears it ring.
 
-While a process sleeps it holds an exclusive advisory lock for each queue. An enqueuer that cannot take
-that lock shared sends a NOTIFY; one that can, holds it until its commit is visible. So the lock is only
-granted when every enqueuer that saw nobody sleeping is over, and one last look then misses nothing.
-Several sleepers share the ring of the one that holds the bell, since all of them listen.
+While a process sleeps it holds an exclusive advisory lock for each queue. An enqueuer that cannot
+take that lock shared sends a NOTIFY; one that can, holds it until its commit is visible. So the
+lock is only granted when every enqueuer that saw nobody sleeping is over, and one last look then
+misses nothing. Several sleepers share the ring of the one that holds the bell, since all of them
+listen.
 """
 
 from __future__ import annotations
@@ -27,20 +28,24 @@ FROM unnest(CAST(%s AS text[])) WITH ORDINALITY AS q(queue, place) ORDER BY plac
 _TAKEN = """
 SELECT EXISTS (
     SELECT FROM pg_locks
-    WHERE locktype = 'advisory' AND classid = 7077 AND objsubid = 2 AND granted AND mode = 'ExclusiveLock'
+    WHERE locktype = 'advisory' AND classid = 7077 AND objsubid = 2
+      AND granted AND mode = 'ExclusiveLock'
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
       AND objid = CAST(CAST(hashtext(queue) AS bigint) & 4294967295 AS oid))
 FROM unnest(CAST(%s AS text[])) WITH ORDINALITY AS q(queue, place) ORDER BY place
 """
 _HAND_ON = """
-SELECT pg_advisory_unlock(7077, hashtext(queue)), pg_notify('pgqueue', CAST(hashtext(queue) AS text))
+SELECT pg_advisory_unlock(7077, hashtext(queue)),
+       pg_notify('pgqueue', CAST(hashtext(queue) AS text))
 FROM unnest(CAST(%s AS text[])) AS q(queue)
 """
 _KEYS = "SELECT CAST(hashtext(queue) AS text) FROM unnest(CAST(%s AS text[])) AS q(queue)"
 
 
 class Listener:
-    """The bells of one worker process. Without a working LISTEN, `arm` says no and the worker polls."""
+    """The bells of one worker process. Without a working LISTEN, `arm` says no and the worker
+    polls.
+    """
 
     def __init__(self, link: Link, worker: str, queues: Iterable[str], *, emit: Observer) -> None:
         self._link = link
@@ -70,10 +75,12 @@ class Listener:
                 self._emit(ListenerDegraded(self._worker, trouble))
             reported = trouble
             self._rung.set()
-            await asyncio.sleep(SELF_TEST_EVERY if trouble is None else 1.0 if reported is None else 5.0)
+            await asyncio.sleep(
+                SELF_TEST_EVERY if trouble is None else 1.0 if reported is None else 5.0
+            )
 
     async def arm(self) -> bool:
-        """Take the bells. True: whoever enqueues from now on rings. Then look once more, and sleep."""
+        """Take the bells. True: who enqueues from now on rings. Then look once more, and sleep."""
         if not self.working:
             return False
         self._rung.clear()
@@ -159,7 +166,7 @@ class Listener:
             loop.remove_reader(connection.fileno())
 
     def _read(self) -> None:
-        """Something arrived while nothing was asked: notifications, or the end of the connection."""
+        """Something arrived while nothing was asked: a notification, or the connection's end."""
         connection = self._connection
         if connection is None:
             return

@@ -1,4 +1,6 @@
-"""Runs claimed jobs, each inside its own error boundary: whatever a handler does costs only its job."""
+"""Runs claimed jobs, each inside its own error boundary: whatever a handler does costs only its
+job.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,9 @@ from .threads import Threads
 
 @dataclass(slots=True)
 class Attempt:
-    """A running attempt, why it was told to stop, if it was ("cancel", "lost", "shutdown"), and whether its
-    handler returned."""
+    """A running attempt, why it was told to stop, if it was ("cancel", "lost", "shutdown"), and
+    whether its handler returned.
+    """
 
     job: RunningJob
     task: Task[..., Any]
@@ -87,13 +90,16 @@ class Runner:
         attempt.returned = isinstance(outcome, Succeeded)
         if attempt.job.completed and attempt.returned:
             # What holds only if it turns out that the handler's transaction did not commit.
-            error = CompletionLost("the handler completed the job in a transaction that did not commit")
-            return _judge(attempt, error)
+            lost = CompletionLost(
+                "the handler completed the job in a transaction it did not commit"
+            )
+            return _judge(attempt, lost)
         return outcome
 
     def interrupt(self, attempt: Attempt, why: str, reason: str) -> None:
-        """Make the handler stop: tasks are cancelled and child processes killed at once, threads see it
-        in `raise_if_cancelled`."""
+        """Make the handler stop: tasks are cancelled and child processes killed at once, threads
+        see it in `raise_if_cancelled`.
+        """
         attempt.stopped = why
         attempt.job.request_cancel(reason)
         where = attempt.task.definition.run_in
@@ -156,4 +162,3 @@ def _judge(attempt: Attempt, error: BaseException) -> Outcome:
     ):
         return Cancelled(None)
     return judge(job.attempt, job.max_attempts, error, attempt.task.definition.retry)
-

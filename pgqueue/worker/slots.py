@@ -82,7 +82,9 @@ class Slots:
         self.fill()
 
     def fill(self) -> None:
-        """Start jobs while there are slots. A job may end before its start returns, hence the guard."""
+        """Start jobs while there are slots. A job may end before its start returns, hence the
+        guard.
+        """
         if self._filling:
             return
         self._filling = True
@@ -163,6 +165,13 @@ class Slots:
         if self._emit is not None:
             self._emit(
                 JobFinished(
-                    self._worker, job.id, job.task, job.queue, job.attempt, job.max_attempts, ran, outcome
+                    self._worker,
+                    job.id,
+                    job.task,
+                    job.queue,
+                    job.attempt,
+                    job.max_attempts,
+                    ran,
+                    outcome,
                 )
             )

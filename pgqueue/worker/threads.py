@@ -1,9 +1,13 @@
-"""Calls plain functions in threads. A thread cannot be stopped, so one that outlives its job is counted."""
+"""Calls plain functions in threads. A thread cannot be stopped, so one that outlives its job is
+counted.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import functools
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -17,14 +21,19 @@ class Threads:
         self._unstuck = unstuck
         self.stuck = 0
 
-    async def call(self, function: Callable[[], Any], interrupt: Callable[[], None] | None = None) -> Any:
-        """Call in a thread, in the context of the caller. When cancelled, call `interrupt`, and count
-        the thread as stuck until it comes to its end."""
+    async def call(
+        self, function: Callable[[], Any], interrupt: Callable[[], None] | None = None
+    ) -> Any:
+        """Call in a thread, in the context of the caller. When cancelled, call `interrupt`, and
+        count the thread as stuck until it comes to its end.
+        """
         context = contextvars.copy_context()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        work: Future[tuple[Any, BaseException | None]] = self._pool.submit(context.run, _guarded, function)
-        work.add_done_callback(lambda _: _call_soon(loop, lambda: done.done() or done.set_result(None)))
+        work: Future[tuple[Any, BaseException | None]] = self._pool.submit(
+            context.run, _guarded, function
+        )
+        work.add_done_callback(lambda _: _call_soon(loop, functools.partial(_settle, done)))
         try:
             await done
         except asyncio.CancelledError:
@@ -57,7 +66,10 @@ def _guarded(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:
-    try:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for this thread
         loop.call_soon_threadsafe(function)
-    except RuntimeError:
-        pass  # the loop is closed: the worker stopped without waiting for this thread
+
+
+def _settle(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)

@@ -1,13 +1,15 @@
 """Where a claimer may start looking: behind everything that is settled.
 
-A queued job's place in line is (ready_xid, id), where ready_xid is the transaction that made it ready.
-A transaction below the snapshot's xmin is over: all its jobs are visible, and no other will ever appear
-at its place. So after a scan the claimer may skip what lies below both the last job it got and xmin,
-and it never walks again over the dead index entries that a long transaction keeps there. Late commits
-have an id at or above xmin, so they are never skipped. This is exact, not a heuristic.
+A queued job's place in line is (ready_xid, id), where ready_xid is the transaction that made it
+ready. A transaction below the snapshot's xmin is over: all its jobs are visible, and no other will
+ever appear at its place. So after a scan the claimer may skip what lies below both the last job it
+got and xmin, and it never walks again over the dead index entries that a long transaction keeps
+there. Late commits have an id at or above xmin, so they are never skipped. This is exact, not a
+heuristic.
 
-Jobs come back with an old place only by release and rescue, which raise the queue's epoch; then, every
-FULL_SCAN seconds, and when xmin goes backwards (a failover), the scan starts from the beginning.
+Jobs come back with an old place only by release and rescue, which raise the queue's epoch; then,
+every FULL_SCAN seconds, and when xmin goes backwards (a failover), the scan starts from the
+beginning.
 """
 
 from __future__ import annotations
@@ -54,8 +56,8 @@ class Watermark:
     ) -> None:
         """Learn from a scan that claimed jobs at these (priority, ready_xid, id).
 
-        `exhausted`: it got less than it asked for, so every priority was seen to its end. `settled` is
-        the xmin of a snapshot taken before the scan.
+        `exhausted`: it got less than it asked for, so every priority was seen to its end. `settled`
+        is the xmin of a snapshot taken before the scan.
         """
         if self._scanning_fully:
             self._full_scan_due = now + max(FULL_SCAN, took / FULL_SCAN_SHARE)

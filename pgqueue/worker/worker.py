@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, ParamSpec
 
 import psycopg
 
@@ -40,6 +41,8 @@ from .listener import Listener
 from .runner import Runner
 from .slots import Slots
 from .threads import Threads
+
+P = ParamSpec("P")
 
 INTERRUPTED = 2.0
 """Seconds that interrupted handlers get to clean up."""
@@ -116,13 +119,12 @@ class Worker:
             busy=lambda: self._slots.running + self._slots.waiting > 0,
             retried=lambda: self._janitor.poke(),
         )
-        loop = asyncio.get_running_loop()
         runner = Runner(
             self.app,
             self._threads,
             self._children,
             state,
-            report=lambda job: loop.call_soon_threadsafe(self._report, job) and None,
+            report=self._on_loop(self._report),
         )
         self._slots = Slots(
             self.app,
@@ -140,10 +142,12 @@ class Worker:
             self._registration(),
             settings.heartbeat,
             held=self._slots.leases,
-            verdict=lambda *verdict: loop.call_soon_threadsafe(self._slots.stop_job, *verdict) and None,
-            trouble=lambda error: loop.call_soon_threadsafe(self._tell, "heart", error) and None,
+            verdict=self._on_loop(self._slots.stop_job),
+            trouble=self._on_loop(functools.partial(self._tell, "heart")),
         )
-        self._listener = Listener(self._links["listener"], self.name, settings.queues, emit=self._emit)
+        self._listener = Listener(
+            self._links["listener"], self.name, settings.queues, emit=self._emit
+        )
         self._claimer = Claimer(link, settings.queues, lambda: self._heart.worker_id)
         self._janitor = Janitor(
             self._links["janitor"],
@@ -181,7 +185,10 @@ class Worker:
 
     async def _live(self) -> None:
         await asyncio.to_thread(self._heart.start)
-        services = [asyncio.create_task(self._finisher.run()), asyncio.create_task(self._janitor.run())]
+        services = [
+            asyncio.create_task(self._finisher.run()),
+            asyncio.create_task(self._janitor.run()),
+        ]
         if self.settings.listen:
             services.append(asyncio.create_task(self._listener.run()))
         feeding = asyncio.create_task(self._feeder.run())
@@ -189,7 +196,11 @@ class Worker:
         tasks = tuple(sorted(self.app.tasks))
         self._emit(
             WorkerStarted(
-                self.name, self._heart.worker_id, tuple(self.settings.queues), tasks, self.settings.concurrency
+                self.name,
+                self._heart.worker_id,
+                tuple(self.settings.queues),
+                tasks,
+                self.settings.concurrency,
             )
         )
         try:
@@ -201,7 +212,7 @@ class Worker:
             await self._end([feeding, *services])
 
     async def _drain(self) -> None:
-        """No new jobs; running ones get the grace time; the rest goes back, keeping its attempts."""
+        """No new jobs; running ones get the grace time; the rest goes back, attempts and all."""
         self._stopping.set()
         waiting = self._slots.close()
         if waiting:
@@ -258,7 +269,9 @@ class Worker:
 
     @property
     def leftover_threads(self) -> int:
-        """Threads that still run a handler whose attempt is over: they keep the interpreter from exiting."""
+        """Threads that still run a handler whose attempt is over: they keep the interpreter from
+        exiting.
+        """
         return self._threads.stuck
 
     # What its parts tell it
@@ -269,13 +282,27 @@ class Worker:
         check_schema(database, exists, ours, found)
 
     def _link(self, role: str) -> Link:
-        return Link(self.app.dsn, f"pgqueue {role} {self.name}", report=lambda _, error: self._tell(role, error))
+        return Link(
+            self.app.dsn,
+            f"pgqueue {role} {self.name}",
+            report=lambda _, error: self._tell(role, error),
+        )
 
     def _tell(self, role: str, error: BaseException | None) -> None:
         if error is None:
             self._emit(ConnectionRestored(self.name, role))
         else:
             self._emit(ConnectionLost(self.name, role, describe(error).message))
+
+    def _on_loop(self, function: Callable[P, None]) -> Callable[P, None]:
+        """The same function for other threads: it is called on the event loop, a little later."""
+        loop = asyncio.get_running_loop()
+
+        def call(*args: P.args, **kwargs: P.kwargs) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to tell
+                loop.call_soon_threadsafe(functools.partial(function, *args, **kwargs))
+
+        return call
 
     def _emit(self, event: Event) -> None:
         for observer in self._observers:
@@ -303,4 +330,3 @@ class Worker:
             self._heart.beat()
         elif not isinstance(error, psycopg.OperationalError):
             self._emit(Trouble(self.name, "claim", describe(error).message))
-
