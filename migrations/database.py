@@ -108,8 +108,12 @@ def create_schema(connection: "Connection") -> None:
 
 
 def drop_schema(connection: "Connection") -> None:
-    """Remove the version table, and the schema unless somebody keeps things of their own in it."""
-    connection.execute("DROP TABLE IF EXISTS pgqueue.schema_version")
-    schema, _, is_empty = _look_at_schema(connection)
-    if schema is not None and is_empty:
+    """Remove version table and schema, or neither when somebody keeps things of their own there."""
+    import psycopg
+
+    with connection.transaction() as savepoint:
+        connection.execute("DROP TABLE pgqueue.schema_version")
+        _, _, is_empty = _look_at_schema(connection)
+        if not is_empty:
+            raise psycopg.Rollback(savepoint)
         connection.execute("DROP SCHEMA pgqueue")

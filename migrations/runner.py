@@ -114,7 +114,8 @@ def sql(*, from_: str | None = None, to: str | None = None, down: bool = False) 
     """
     start = resolve(from_ or ("head" if down else "base"))
     target = resolve(to or ("base" if down else "head"))
-    if down != (_place(start) > _place(target)):
+    distance = _place(target) - _place(start)
+    if (distance >= 0) if down else (distance <= 0):
         raise MigrationError(
             f"There is nothing to {'downgrade' if down else 'upgrade'} between "
             f"{start or 'base'} and {target or 'base'}."

@@ -6,7 +6,8 @@ import psycopg
 
 COLUMNS = """
     SELECT c.relname || '.' || a.attname || ' ' || a.attnum || ' '
-           || format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull || ' ' || a.attidentity
+           || format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull || ' '
+           || a.attidentity::text
            || ' ' || coalesce(pg_get_expr(d.adbin, d.adrelid), '')
            || ' -- ' || coalesce(col_description(c.oid, a.attnum), '')
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
@@ -14,7 +15,7 @@ COLUMNS = """
     WHERE c.relnamespace = 'pgqueue'::regnamespace AND NOT a.attisdropped
 """
 RELATIONS = """
-    SELECT c.relkind || ' ' || c.relname || ' ' || coalesce(c.reloptions::text, '') || ' '
+    SELECT c.relkind::text || ' ' || c.relname || ' ' || coalesce(c.reloptions::text, '') || ' '
            || coalesce(t.reloptions::text, '') || ' ' || coalesce(c.relacl::text, '')
            || ' ' || coalesce(pg_get_expr(c.relpartbound, c.oid), '')
            || ' -- ' || coalesce(obj_description(c.oid, 'pg_class'), '')
