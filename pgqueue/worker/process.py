@@ -14,12 +14,23 @@ from ..settings import WorkerSettings
 from .worker import Worker
 
 
-def run(app: Application, settings: WorkerSettings, observers: Iterable[Observer] = ()) -> int:
+PARENT_CHECK = 1.0
+"""Seconds between looks whether the parent still lives."""
+
+
+def run(
+    app: Application,
+    settings: WorkerSettings,
+    observers: Iterable[Observer] = (),
+    *,
+    parent: int | None = None,
+) -> int:
     """Run a worker until SIGTERM or SIGINT, a second of which hurries it. Returns 0.
 
+    With the process id of a `parent`, it also stops when that is gone.
     Raises SchemaError when the database is not ready, and what the application's lifespan raises.
     """
-    leftover = asyncio.run(_run(app, settings, observers))
+    leftover = asyncio.run(_run(app, settings, observers, parent))
     if leftover:
         # Their jobs were released; the interpreter would wait for these threads for ever.
         sys.stdout.flush()
@@ -28,10 +39,23 @@ def run(app: Application, settings: WorkerSettings, observers: Iterable[Observer
     return 0
 
 
-async def _run(app: Application, settings: WorkerSettings, observers: Iterable[Observer]) -> int:
+async def _run(
+    app: Application, settings: WorkerSettings, observers: Iterable[Observer], parent: int | None
+) -> int:
     worker = Worker(app, settings, observers)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
+    orphaned = asyncio.create_task(_stop_without(parent, worker))
     await worker.run()
+    orphaned.cancel()
     return worker.leftover_threads
+
+
+async def _stop_without(parent: int | None, worker: Worker) -> None:
+    """A supervisor that was killed cannot pass a signal on."""
+    while parent is not None:
+        if os.getppid() != parent:
+            worker.stop()
+            return
+        await asyncio.sleep(PARENT_CHECK)
