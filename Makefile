@@ -1,0 +1,46 @@
+# Everything here works on a machine that has Python 3.11 or later, pip and make, and nothing else.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+READY   = $(VENV)/.ready
+JOBS   ?= 2
+
+.PHONY: help demo test test-version check format bench docs clean
+
+help:  ## what there is to make
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("pgqueue needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Say: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@touch $@
+
+demo: $(READY)  ## index the standard library through a private server, kill a worker, check the result
+	$(BIN)/pgqueue demo
+
+test: $(READY)  ## the whole suite, on the server at PGQUEUE_TEST_DSN or on a private one
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+test-version: $(READY)  ## what touches the database, on PostgreSQL PG=14, 15, 16, 17 or 18
+	PGQUEUE_PG_BIN="$$($(BIN)/python tests/support/binaries.py $(PG))" PGQUEUE_TEST_DSN= \
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "database and not slow"
+
+check: $(READY)  ## format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(READY)  ## put everything into the one form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)  ## drain and enqueue, each beside the same SQL without a library
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove what make made
+	rm -rf $(VENV) build dist *.egg-info
