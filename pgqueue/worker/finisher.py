@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -69,7 +69,7 @@ class Finisher:
         self._retried = retried
         self._ended: list[Ended] = []
         self._released: list[tuple[int, int]] = []
-        self._progress: dict[int, tuple[int, str]] = {}
+        self._progress: dict[tuple[int, int], str] = {}
         self._progress_due = 0.0
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -82,7 +82,6 @@ class Finisher:
 
     def add(self, ended: Ended) -> None:
         self._ended.append(ended)
-        self._progress.pop(ended.id, None)
         self._rouse()
 
     def release(self, pairs: Sequence[tuple[int, int]]) -> None:
@@ -92,7 +91,7 @@ class Finisher:
 
     def report(self, id: int, lease: int, progress: str) -> None:
         """Store the latest progress of a running job, within a second."""
-        self._progress[id] = (lease, progress)
+        self._progress[id, lease] = progress
         self._rouse()
 
     def _rouse(self) -> None:
@@ -131,10 +130,12 @@ class Finisher:
         """What was written is taken off its list only afterwards: an error loses nothing."""
         while self._ended:
             batch = self._ended[:BATCH]
+            await self._store_progress((ended.id, ended.lease) for ended in batch)
             await self._write(batch)
             del self._ended[: len(batch)]
         while self._released:
             released = sorted(self._released[:BATCH])
+            await self._store_progress(released)
             await self._link.fetch(_RELEASE.text, _pairs(released))
             del self._released[: len(released)]
         await self._write_progress()
@@ -232,9 +233,19 @@ class Finisher:
         if not self._progress or now < self._progress_due:
             return
         self._progress_due = now + PROGRESS_EVERY
-        progress, self._progress = self._progress, {}
-        for id, (lease, text) in progress.items():
-            await self._link.fetch(_PROGRESS.text, {"id": id, "lease": lease, "progress": text})
+        await self._store_progress(tuple(self._progress))
+
+    async def _store_progress(self, claims: Iterable[tuple[int, int]]) -> None:
+        """What a job reported is stored before it ends, so that its next attempt can go on from it."""
+        if not self._progress:
+            return
+        for id, lease in claims:
+            text = self._progress.get((id, lease))
+            if text is not None:
+                fence = {"id": id, "lease": lease}
+                await self._link.fetch(_PROGRESS.text, {**fence, "progress": text})
+                if self._progress[id, lease] is text:
+                    del self._progress[id, lease]
 
 
 def _pairs(pairs: Sequence[tuple[int, int]]) -> dict[str, str]:
