@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from .database.connection import run, run_async
+from .database.connection import explained, run, run_async, tuple_cursor
 from .database.statement import Statement
 from .job import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, NewJob
 
@@ -21,6 +21,8 @@ COPY = """
 COPY pgqueue.job (task, args, queue, priority, run_at, ready_xid, max_attempts, timeout, tags, meta)
 FROM STDIN
 """
+BEGIN = "SELECT"
+"""Opens the caller's transaction, if none is; the block around COPY is then a savepoint in it."""
 CLOCK = "SELECT pg_current_xact_id()::text::bigint, now()"
 RING = "SELECT pgqueue.ring(queue) FROM unnest(CAST(%s AS text[])) AS queue"
 
@@ -84,14 +86,17 @@ def copy_many(connection: Any, jobs: Iterable[NewJob]) -> int:
     """COPY the jobs in the caller's transaction, and wake whoever sleeps. Returns their number."""
     queues: set[str] = set()
     count = 0
-    with connection.transaction(), connection.cursor() as cursor:
-        xid, now = _clock(cursor.execute(CLOCK).fetchone())
-        with cursor.copy(COPY) as copy:
-            for job in jobs:
-                queues.add(job.options.queue)
-                copy.write_row(_copied(job, xid, now))
-                count += 1
-        cursor.execute(RING, (sorted(queues),))
+    with explained(), tuple_cursor(connection) as cursor:
+        if not connection.autocommit:
+            cursor.execute(BEGIN)
+        with connection.transaction():
+            xid, now = cursor.execute(CLOCK).fetchone()
+            with cursor.copy(COPY) as copy:
+                for job in jobs:
+                    queues.add(job.options.queue)
+                    copy.write_row(_copied(job, xid, now))
+                    count += 1
+            cursor.execute(RING, (sorted(queues),))
     return count
 
 
@@ -99,21 +104,20 @@ async def copy_many_async(connection: Any, jobs: Iterable[NewJob]) -> int:
     """COPY the jobs in the caller's transaction, and wake whoever sleeps. Returns their number."""
     queues: set[str] = set()
     count = 0
-    async with connection.transaction(), connection.cursor() as cursor:
-        await cursor.execute(CLOCK)
-        xid, now = _clock(await cursor.fetchone())
-        async with cursor.copy(COPY) as copy:
-            for job in jobs:
-                queues.add(job.options.queue)
-                await copy.write_row(_copied(job, xid, now))
-                count += 1
-        await cursor.execute(RING, (sorted(queues),))
+    with explained():
+        async with tuple_cursor(connection) as cursor:
+            if not connection.autocommit:
+                await cursor.execute(BEGIN)
+            async with connection.transaction():
+                await cursor.execute(CLOCK)
+                xid, now = await cursor.fetchone()
+                async with cursor.copy(COPY) as copy:
+                    for job in jobs:
+                        queues.add(job.options.queue)
+                        await copy.write_row(_copied(job, xid, now))
+                        count += 1
+                await cursor.execute(RING, (sorted(queues),))
     return count
-
-
-def _clock(row: Any) -> tuple[int, datetime]:
-    xid, now = row.values() if isinstance(row, dict) else row
-    return xid, now
 
 
 def _copied(job: NewJob, xid: int, now: datetime) -> Sequence[Any]:

@@ -12,12 +12,14 @@ import msgspec
 
 from .database.connection import is_async, run, run_async
 from .database.statement import Statement
-from .errors import JobCancelled, LeaseLost, NotInJob, UsageError
+from .document import encode_object
+from .errors import JobCancelled, LeaseLost, NotInJob
 
 if TYPE_CHECKING:
     from .database.connection import AsyncConnection, SyncConnection
 
 _COMPLETE = Statement("complete_one")
+MOST_PROGRESS_BYTES = 100_000
 _log = logging.getLogger("pgqueue.job")
 
 current: ContextVar[RunningJob] = ContextVar("pgqueue.current_job")
@@ -150,6 +152,7 @@ class RunningJob:
         second.
 
         A checkpoint stays with the job, so that a later attempt can go on from `job.checkpoint`.
+        Raises InvalidOption when it is not JSON or takes more than 100 kB.
         """
         report: dict[str, Any] = {"done": done}
         if total is not None:
@@ -157,12 +160,7 @@ class RunningJob:
         kept = dict(checkpoint) if checkpoint is not None else self.checkpoint
         if kept:
             report["checkpoint"] = kept
-        try:
-            text = msgspec.json.encode(report).decode()
-        except (TypeError, ValueError, RecursionError) as error:
-            raise UsageError(f"the checkpoint cannot be stored as JSON: {error}.") from None
-        if len(text) > 100_000 or "\\u0000" in text:
-            raise UsageError("the checkpoint is at most 100 kB of JSON without NUL characters.")
+        text = encode_object(report, "the progress report", max_bytes=MOST_PROGRESS_BYTES)
         self._progress = text
         if self._report is not None:
             self._report(self)

@@ -23,7 +23,7 @@ class WorkerSettings:
     """Most jobs claimed ahead of a free slot. Short jobs need it; long ones are not prefetched."""
     children: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Child processes for tasks with run_in="process"."""
-    poll: float = 1.0
+    poll: float = 2.0
     """Seconds between looks at an empty queue while asleep. Notifications make it quicker."""
     listen: bool = True
     """Wake up by LISTEN/NOTIFY. Switch it off behind a pooler in transaction mode."""

@@ -4,9 +4,12 @@ committed.
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -31,25 +34,23 @@ if TYPE_CHECKING:
 
 Parameters = Mapping[str, Any]
 Rows = list[tuple[Any, ...]]
-_Sync = Callable[[Any, Statement, Parameters], Rows]
-_Async = Callable[[Any, Statement, Parameters], Awaitable[Rows]]
 
 _MISSING = ("3F000", "42883", "42P01")
 """SQLSTATEs of a missing schema, function and table."""
+_OURS = re.compile(r"(?<![\w.])pgqueue(?!\w)")
+"""Our schema by name, in whatever language the server reports that something is missing."""
 
 
 def is_async(connection: object) -> bool:
     """Whether statements on this connection are awaited. Raises UnsupportedConnection."""
-    return _kind(connection)[0]
+    return _kind(connection).is_async
 
 
 def run(connection: SyncConnection, statement: Statement, parameters: Parameters) -> Rows:
     """Run a statement in the connection's transaction. Errors of the driver pass through."""
-    try:
-        rows: Rows = _kind(connection)[1](connection, statement, parameters)
-    except Exception as error:
-        _explain(error)
-        raise
+    kind = _kind(connection)
+    with explained():
+        rows: Rows = kind.run(connection, statement, parameters)
     return rows
 
 
@@ -57,12 +58,27 @@ async def run_async(
     connection: AsyncConnection, statement: Statement, parameters: Parameters
 ) -> Rows:
     """Run a statement in the connection's transaction. Errors of the driver pass through."""
-    try:
-        rows: Rows = await _kind(connection)[1](connection, statement, parameters)
-    except Exception as error:
-        _explain(error)
-        raise
+    kind = _kind(connection)
+    with explained():
+        rows: Rows = await kind.run(connection, statement, parameters)
     return rows
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """The driver's error stays what it is; a missing schema becomes one that names the cure."""
+    try:
+        yield
+    except Exception as error:
+        cause = getattr(error, "orig", None) or error
+        state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+        # The first line is the error; what follows is context, where our functions are named too.
+        if state in _MISSING and _OURS.search(str(cause).partition("\n")[0]):
+            raise SchemaMissing(
+                'the schema "pgqueue" is missing in this database, or older than this release. '
+                "Run: pgqueue migrate"
+            ) from error
+        raise
 
 
 def psycopg_connection(connection: object) -> Any:
@@ -76,19 +92,30 @@ def psycopg_connection(connection: object) -> Any:
     )
 
 
+def tuple_cursor(connection: Any) -> Any:
+    """A cursor that gives tuples and takes named parameters, whatever the owner's cursors do."""
+    if issubclass(connection.cursor_factory, psycopg.RawCursor):
+        return psycopg.Cursor(connection, row_factory=tuple_row)
+    if issubclass(connection.cursor_factory, psycopg.AsyncRawCursor):
+        return psycopg.AsyncCursor(connection, row_factory=tuple_row)
+    return connection.cursor(row_factory=tuple_row)
+
+
 def _psycopg(
     connection: psycopg.Connection[Any], statement: Statement, parameters: Parameters
 ) -> Rows:
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        return cursor.execute(statement.text, parameters).fetchall()
+    with tuple_cursor(connection) as cursor:
+        rows: Rows = cursor.execute(statement.text, parameters).fetchall()
+        return rows
 
 
 async def _psycopg_async(
     connection: psycopg.AsyncConnection[Any], statement: Statement, parameters: Parameters
 ) -> Rows:
-    async with connection.cursor(row_factory=tuple_row) as cursor:
+    async with tuple_cursor(connection) as cursor:
         await cursor.execute(statement.text, parameters)
-        return await cursor.fetchall()
+        rows: Rows = await cursor.fetchall()
+        return rows
 
 
 def _sqlalchemy(connection: Any, statement: Statement, parameters: Parameters) -> Rows:
@@ -99,39 +126,47 @@ async def _sqlalchemy_async(connection: Any, statement: Statement, parameters: P
     return [tuple(row) for row in await connection.execute(statement.clause, dict(parameters))]
 
 
-_kinds: dict[type, tuple[bool, Any]] = {
-    psycopg.Connection: (False, _psycopg),
-    psycopg.AsyncConnection: (True, _psycopg_async),
-}
+class _Kind(NamedTuple):
+    is_async: bool
+    run: Any
+    has_dialect: bool
 
 
-def _kind(connection: object) -> tuple[bool, Any]:
+_PSYCOPG = _Kind(False, _psycopg, False)
+_PSYCOPG_ASYNC = _Kind(True, _psycopg_async, False)
+_SQLALCHEMY = _Kind(False, _sqlalchemy, True)
+_SQLALCHEMY_ASYNC = _Kind(True, _sqlalchemy_async, True)
+
+_kinds: dict[type, _Kind] = {}
+
+
+def _kind(connection: object) -> _Kind:
     kind = _kinds.get(type(connection))
     if kind is None:
         kind = _kinds[type(connection)] = _classify(connection)
+    if kind.has_dialect:
+        _require_postgresql(connection)
     return kind
 
 
-def _classify(connection: object) -> tuple[bool, Any]:
+def _classify(connection: object) -> _Kind:
     if isinstance(connection, psycopg.Connection):
-        return False, _psycopg
+        return _PSYCOPG
     if isinstance(connection, psycopg.AsyncConnection):
-        return True, _psycopg_async
+        return _PSYCOPG_ASYNC
     # Who passes an object of SQLAlchemy has imported it; who has not need not pay for it.
     if "sqlalchemy" in sys.modules:
         import sqlalchemy as sa
         import sqlalchemy.orm as sa_orm
 
         if isinstance(connection, sa.Connection | sa_orm.Session | sa_orm.scoped_session):
-            _require_postgresql(connection)
-            return False, _sqlalchemy
+            return _SQLALCHEMY
     if "sqlalchemy.ext.asyncio" in sys.modules:
         import sqlalchemy.ext.asyncio as sa_async
 
         kinds = (sa_async.AsyncConnection, sa_async.AsyncSession, sa_async.async_scoped_session)
         if isinstance(connection, kinds):
-            _require_postgresql(connection)
-            return True, _sqlalchemy_async
+            return _SQLALCHEMY_ASYNC
     raise UnsupportedConnection(
         f"cannot use {_name(connection)} as a connection. Pass a psycopg Connection or "
         "AsyncConnection, or a SQLAlchemy Connection, Session, AsyncConnection or AsyncSession."
@@ -155,21 +190,14 @@ def _name(connection: object) -> str:
 def _cure(connection: object) -> str:
     if connection is None:
         return " None was passed: to enqueue without a transaction of yours, call enqueue_now()."
+    if inspect.iscoroutine(connection):
+        return " This is a coroutine: await it first."
     if hasattr(connection, "connection") and hasattr(connection, "fetchone"):
         return " This is a cursor: pass its connection."
     if hasattr(connection, "begin") and hasattr(connection, "connect"):
         return " This is an engine: pass the connection of `with engine.begin() as connection:`."
+    if hasattr(connection, "begin") and callable(connection):
+        return " This makes sessions: pass a session, as from `with maker.begin() as session:`."
     if hasattr(connection, "getconn") or hasattr(connection, "acquire"):
         return " This is a pool: pass a connection taken from it."
     return ""
-
-
-def _explain(error: Exception) -> None:
-    """The driver's error stays what it is; a missing schema becomes one that names the cure."""
-    cause = getattr(error, "orig", None) or error
-    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    if state in _MISSING and "pgqueue" in str(cause):
-        raise SchemaMissing(
-            'the schema "pgqueue" is missing in this database, or older than this release. '
-            "Run: pgqueue migrate"
-        ) from error

@@ -16,8 +16,11 @@ from .watermark import Watermark
 
 _CLAIM = Statement("claim")
 _PRIORITIES = "{" + ",".join(map(str, PRIORITIES)) + "}"
+_STRAYS = Statement("strays")
 NOT_REGISTERED = "PQ001"
 """SQLSTATE of a claim by a worker that was rescued."""
+DOUBTS = (0.0, 20.0, 60.0)
+"""Seconds after a claim whose answer was lost at which to look whether it took place after all."""
 
 
 class Claim(NamedTuple):
@@ -48,6 +51,7 @@ class Claimer:
         self._worker_id = worker_id
         self._watermarks = {queue: Watermark() for queue in queues}
         self._unknown: set[str] = set()
+        self._doubts: list[float] = []
 
     def forget(self) -> None:
         """Look from the beginning again, as after a reconnect to what may be another server."""
@@ -78,8 +82,10 @@ class Claimer:
                 },
                 binary=True,
             )
-        except (psycopg.Error, TimeoutError):
+        except (psycopg.Error, TimeoutError) as error:
             self.forget()
+            if getattr(error, "sqlstate", None) != NOT_REGISTERED:
+                self._doubts = [time.monotonic() + later for later in DOUBTS]
             raise
         settled, epoch = rows[0][-2:]
         if settled is None:
@@ -96,6 +102,19 @@ class Claimer:
         )
         claims.sort(key=_turn)
         return claims
+
+    async def strays(self, held: Callable[[], Iterable[int]]) -> list[tuple[int, int]]:
+        """The (id, lease) of jobs that a claim took although its answer was lost: leased to this
+        worker, but not among the leases that it holds. Looks only while there is reason to doubt.
+        """
+        now = time.monotonic()
+        if not self._doubts or now < self._doubts[0]:
+            return []
+        rows = await self._link.fetch(
+            _STRAYS.text, {"worker": self._worker_id(), "held": _array(held())}
+        )
+        self._doubts = [later for later in self._doubts if later > now]
+        return [(id, lease) for id, lease in rows]
 
 
 def _turn(claim: Claim) -> tuple[int, int, int]:

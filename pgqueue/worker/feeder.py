@@ -125,6 +125,7 @@ class Feeder:
             if most <= 0:
                 continue
             try:
+                await self._release_strays()
                 claims = await self._claimer.claim(queue, most)
             except (psycopg.Error, TimeoutError) as error:
                 self._trouble(error)
@@ -138,6 +139,14 @@ class Feeder:
             if room <= 0 or self._stopping.is_set():
                 break
         return found
+
+    async def _release_strays(self) -> None:
+        """Between claims, when this worker knows all that it holds."""
+        strays = await self._claimer.strays(
+            lambda: [*self._slots.held_leases(), *self._finisher.leases()]
+        )
+        if strays:
+            self._finisher.release(strays)
 
     async def _rest(self) -> None:
         """Poll for a moment; then take the bells, look once more, and sleep until one rings."""

@@ -80,6 +80,10 @@ class Finisher:
     def pending(self) -> int:
         return len(self._ended) + len(self._released)
 
+    def leases(self) -> list[int]:
+        """Leases whose end is not written yet."""
+        return [ended.lease for ended in self._ended] + [lease for _, lease in self._released]
+
     def add(self, ended: Ended) -> None:
         self._ended.append(ended)
         self._rouse()

@@ -13,7 +13,6 @@ from ..events import Observer
 from ..settings import WorkerSettings
 from .worker import Worker
 
-
 PARENT_CHECK = 1.0
 """Seconds between looks whether the parent still lives."""
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..application import Application
-from ..errors import CompletionLost, InvalidArguments, JobCancelled, TaskTimeout
+from ..errors import CompletionLost, InvalidArguments, JobCancelled, TaskTimeout, UsageError
 from ..outcome import Cancelled, Dead, Outcome, Succeeded, describe, judge
 from ..running import RunningJob, current
 from ..task import Task
@@ -122,7 +122,10 @@ class Runner:
             return Succeeded()
         if isinstance(value, Outcome):
             return value
-        return Succeeded(arguments.encode_result(value, max_bytes=self._max_result_bytes))
+        try:
+            return Succeeded(arguments.encode_result(value, max_bytes=self._max_result_bytes))
+        except UsageError as error:
+            return Dead(describe(error))  # running it again would bring the same result
 
     def _call(
         self, attempt: Attempt, args: tuple[Any, ...], kwargs: dict[str, Any]

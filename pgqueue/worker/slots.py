@@ -74,6 +74,11 @@ class Slots:
         """The (id, lease) of every job that runs. Safe to call from another thread."""
         return [(attempt.job.id, attempt.job.lease) for attempt in tuple(self._attempts.values())]
 
+    def held_leases(self) -> list[int]:
+        """The leases of all jobs that run or wait here."""
+        running = [attempt.job.lease for attempt in self._attempts.values()]
+        return running + [claim.lease for _, _, claim in self._waiting]
+
     def take(self, claims: Iterable[Claim]) -> None:
         for claim in claims:
             self._turn += 1
@@ -154,7 +159,8 @@ class Slots:
             self._interrupted.append((job.id, job.lease))
         elif attempt.stopped != "lost":
             self._finisher.add(Ended(job.id, job.lease, job.queue, outcome, job.completed))
-            self._count(attempt, Succeeded() if attempt.returned else outcome, ran)
+            claimed = job.completed and attempt.returned
+            self._count(attempt, Succeeded() if claimed else outcome, ran)
         self.fill()
         self._freed()
 
