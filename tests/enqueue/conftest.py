@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from pgqueue import PgQueue, Task
 
+from pgqueue import PgQueue, Task
 from tests.enqueue.kinds import KINDS, Caller
 
 

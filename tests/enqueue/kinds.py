@@ -104,7 +104,9 @@ async def _psycopg_async(dsn: str) -> AsyncIterator[Caller]:
 
 def engine(dsn: str, driver: str) -> sa.Engine:
     """An engine for the URL over a driver, which keeps no connection open."""
-    return sa.create_engine(sa.make_url(dsn).set(drivername=f"postgresql+{driver}"), poolclass=NullPool)
+    return sa.create_engine(
+        sa.make_url(dsn).set(drivername=f"postgresql+{driver}"), poolclass=NullPool
+    )
 
 
 def async_engine(dsn: str, driver: str) -> sa_async.AsyncEngine:

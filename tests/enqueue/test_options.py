@@ -5,8 +5,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
-from pgqueue import PgQueue, Task
 
+from pgqueue import PgQueue, Task
 from tests.enqueue.kinds import Caller
 from tests.support import job, row
 
@@ -62,7 +62,9 @@ async def test_a_delay_counts_from_the_transaction(
     handle = await caller.settle(send.using(delay=90).enqueue(caller.connection))
     await caller.commit()
     found = row(
-        connection, "SELECT run_at - enqueued_at AS delay, state FROM pgqueue.jobs WHERE id = %s", handle.id
+        connection,
+        "SELECT run_at - enqueued_at AS delay, state FROM pgqueue.jobs WHERE id = %s",
+        handle.id,
     )
     assert found == {"delay": timedelta(seconds=90), "state": "scheduled"}
 
@@ -84,14 +86,17 @@ async def test_planted_names_in_the_search_path_are_not_used(
         CREATE TABLE evil.job (id bigint);
         CREATE TABLE evil.jobs (id bigint);
         CREATE TABLE evil.queue (name text);
-        CREATE FUNCTION evil.enqueue(text, jsonb, text, integer, timestamptz, integer, interval, text[], jsonb, integer)
+        CREATE FUNCTION evil.enqueue(text, jsonb, text, integer, timestamptz, integer,
+                                     interval, text[], jsonb, integer)
             RETURNS bigint LANGUAGE sql AS 'SELECT -1::bigint';
-        CREATE FUNCTION evil.enqueue_many(jsonb, integer) RETURNS SETOF bigint LANGUAGE sql AS 'SELECT -1::bigint';
+        CREATE FUNCTION evil.enqueue_many(jsonb, integer) RETURNS SETOF bigint
+            LANGUAGE sql AS 'SELECT -1::bigint';
         CREATE FUNCTION evil.check_args(jsonb, integer) RETURNS void LANGUAGE sql AS 'SELECT 1/0';
         CREATE FUNCTION evil.ring(text) RETURNS void LANGUAGE sql AS 'SELECT 1/0';
         CREATE FUNCTION evil.cancel(bigint, text) RETURNS text LANGUAGE sql AS 'SELECT ''hacked''';
         CREATE FUNCTION evil.retry(bigint) RETURNS boolean LANGUAGE sql AS 'SELECT 1/0 = 1';
-        CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT ''1999-01-01''::timestamptz';
+        CREATE FUNCTION evil.now() RETURNS timestamptz
+            LANGUAGE sql AS 'SELECT ''1999-01-01''::timestamptz';
     """)
     await caller.execute("SET search_path = evil")
     first = await caller.settle(send.using(delay=60).enqueue(caller.connection, "x" * 2000))

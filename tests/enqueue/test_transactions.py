@@ -5,8 +5,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from pgqueue import Task
 
+from pgqueue import Task
 from tests.enqueue.kinds import Caller
 from tests.support import state, values
 
@@ -86,10 +86,14 @@ async def test_the_owners_error_does_not_hurt_the_savepoint_around_it(
     caller: Caller, send: Send, connection: Connection
 ) -> None:
     await caller.settle(send.enqueue(caller.connection, "before"))
-    with pytest.raises(Exception, match="no_such_table"):
+
+    async def slip() -> None:
         async with caller.savepoint():
             await caller.settle(send.enqueue(caller.connection, "inside"))
             await caller.execute("SELECT FROM no_such_table")
+
+    with pytest.raises(Exception, match="no_such_table"):
+        await slip()
     await caller.commit()
     assert texts(connection) == ["before"]
 
