@@ -1,0 +1,226 @@
+"""`pgqueue jobs retry` and `cancel`: some by id, or all that match, page by page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .errors import NOTHING_MATCHED, USAGE, CommandError
+from .filters import Filter, filter_options
+from .output import count_of, print_ids, print_json
+from .printable import printable
+from .session import Session
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Row = dict[str, Any]
+
+PAGE = 500
+
+
+@dataclass(frozen=True)
+class Action:
+    """What is done to each job: a function of the schema, and what its answers are called."""
+
+    verb: str
+    statement: str
+    states: tuple[str, ...]
+    """States that it can do something about."""
+    usual: tuple[str, ...]
+    """States that are meant unless others are named."""
+    words: dict[str, str]
+
+
+RETRY = Action(
+    "retry",
+    "SELECT j.id, CASE WHEN pgqueue.retry(j.id) THEN 'retried' ELSE 'unchanged' END AS answer "
+    "FROM unnest(CAST(%(ids)s AS bigint[])) AS j(id)",
+    states=("dead", "cancelled", "scheduled", "retrying"),
+    usual=("dead",),
+    words={"retried": "Retried {}.", "unchanged": "{} could not be retried: not dead or waiting."},
+)
+CANCEL = Action(
+    "cancel",
+    "SELECT j.id, coalesce(pgqueue.cancel(j.id, %(reason)s), 'unchanged') AS answer "
+    "FROM unnest(CAST(%(ids)s AS bigint[])) AS j(id)",
+    states=("queued", "scheduled", "retrying", "running"),
+    usual=("queued", "scheduled", "retrying", "running"),
+    words={
+        "cancelled": "Cancelled {}.",
+        "cancelling": "Asked {} running to stop.",
+        "unchanged": "{} could not be cancelled: ended already, or unknown.",
+    },
+)
+
+
+@click.command()
+@click.argument("ids", nargs=-1, type=int)
+@filter_options
+@click.option("--all", "everything", is_flag=True, help="All dead jobs, when no filter is given.")
+@click.pass_obj
+def retry(session: Session, ids: tuple[int, ...], everything: bool, **conditions: Any) -> None:
+    """Run dead or cancelled jobs again, or waiting ones now.
+
+    Jobs are given by id or by filters; filters mean dead jobs unless --state says otherwise.
+    """
+    _act(session, RETRY, Filter(ids=ids, **conditions), everything, {})
+
+
+@click.command()
+@click.argument("ids", nargs=-1, type=int)
+@filter_options
+@click.option("--all", "everything", is_flag=True, help="All live jobs, when no filter is given.")
+@click.option("--reason", help="Is kept with the job.")
+@click.pass_obj
+def cancel(
+    session: Session, ids: tuple[int, ...], everything: bool, reason: str | None, **conditions: Any
+) -> None:
+    """Cancel jobs: waiting ones at once, running ones by asking them to stop."""
+    _act(session, CANCEL, Filter(ids=ids, **conditions), everything, {"reason": reason})
+
+
+def _act(
+    session: Session, action: Action, chosen: Filter, everything: bool, extra: dict[str, Any]
+) -> None:
+    _check(action, chosen, everything)
+    with session.connect() as connection:
+        if chosen.ids:
+            # A job twice in the list is one job.
+            pages: Iterator[list[int]] = _cut(sorted(set(chosen.ids)))
+            matched = len(set(chosen.ids))
+        else:
+            chosen = replace(chosen, states=chosen.states or action.usual)
+            matched, newest = _count(session, connection, chosen)
+            if matched == 0:
+                raise CommandError(
+                    f"nothing matches: no {_named(chosen)}.",
+                    hint="the same filters with `pgqueue jobs ls` show what there is.",
+                    exit_code=NOTHING_MATCHED,
+                )
+            session.note(printable(f"{count_of(matched, _noun(chosen))} match{_why(chosen)}."))
+            these = "this one" if matched == 1 else f"these {matched:,}"
+            session.confirm(f"{action.verb.capitalize()} {these} now?")
+            pages = _pages(session, connection, chosen, newest)
+        answers = _apply(session, connection, action, pages, extra)
+    _report(session, action, matched, answers)
+
+
+def _check(action: Action, chosen: Filter, everything: bool) -> None:
+    what = f"jobs {action.verb}"
+    if chosen.ids and (everything or chosen.states or replace(chosen, ids=()).narrows):
+        raise CommandError(f"{what} takes ids or filters, not both.", exit_code=USAGE)
+    wrong = [state for state in chosen.states if state not in action.states]
+    if wrong:
+        raise CommandError(
+            f"{what} can do nothing about {wrong[0]} jobs.",
+            hint=f"states are: {', '.join(action.states)}",
+            exit_code=USAGE,
+        )
+    if not chosen.ids and not chosen.narrows and not everything:
+        raise CommandError(
+            f"{what}: which jobs?",
+            hint=f"give ids, filters such as --task NAME, or --all: pgqueue {what} --help",
+            exit_code=USAGE,
+        )
+
+
+def _count(
+    session: Session, connection: psycopg.Connection[Row], chosen: Filter
+) -> tuple[int, int]:
+    """How many match now, and the newest id among them: later ones are not meant."""
+    from psycopg import sql
+
+    condition, parameters = chosen.condition()
+    query = sql.SQL(
+        "SELECT count(*) AS matched, coalesce(max(j.id), 0) AS newest "
+        "FROM pgqueue.jobs AS j WHERE {}"
+    ).format(condition)
+    with session.transaction(connection):
+        row = connection.execute(query, parameters).fetchone()
+    assert row is not None
+    return row["matched"], row["newest"]
+
+
+def _pages(
+    session: Session, connection: psycopg.Connection[Row], chosen: Filter, newest: int
+) -> Iterator[list[int]]:
+    """The ids that match, newest first."""
+    from psycopg import sql
+
+    before: int | None = None
+    while True:
+        condition, parameters = chosen.condition(before=before, newest=newest)
+        query = sql.SQL(
+            "SELECT j.id FROM pgqueue.jobs AS j WHERE {} ORDER BY j.id DESC LIMIT %(page)s"
+        ).format(condition)
+        with session.transaction(connection):
+            found = connection.execute(query, parameters | {"page": PAGE}).fetchall()
+        if not found:
+            return
+        yield [row["id"] for row in found]
+        before = found[-1]["id"]
+
+
+def _cut(ids: list[int]) -> Iterator[list[int]]:
+    for start in range(0, len(ids), PAGE):
+        yield ids[start : start + PAGE]
+
+
+def _apply(
+    session: Session,
+    connection: psycopg.Connection[Row],
+    action: Action,
+    pages: Iterator[list[int]],
+    extra: dict[str, Any],
+) -> dict[int, str]:
+    """One transaction a page, in the order of ids, so that two of us cannot block each other."""
+    answers: dict[int, str] = {}
+    for ids in pages:
+        with session.transaction(connection):
+            found = connection.execute(
+                action.statement.encode(), extra | {"ids": sorted(ids)}
+            ).fetchall()
+        answers |= {row["id"]: row["answer"] for row in found}
+    return answers
+
+
+def _report(session: Session, action: Action, matched: int, answers: dict[int, str]) -> None:
+    counts = Counter(answers.values())
+    changed = len(answers) - counts["unchanged"]
+    if session.as_json:
+        print_json(
+            {"matched": matched, "changed": changed}
+            | {word: counts[word] for word in action.words}
+            | {"ids": sorted(id for id, answer in answers.items() if answer != "unchanged")}
+        )
+    elif session.quiet:
+        print_ids(sorted(id for id, answer in answers.items() if answer != "unchanged"))
+    else:
+        sentences = [
+            text.format(f"{counts[word]:,}") for word, text in action.words.items() if counts[word]
+        ]
+        click.echo(" ".join(sentences) or "Nothing was left to do.")
+    if changed == 0:
+        click.get_current_context().exit(NOTHING_MATCHED)
+
+
+def _noun(chosen: Filter) -> str:
+    """`dead job`, or `job` where the states are many."""
+    return f"{chosen.states[0]} job" if len(chosen.states) == 1 else "job"
+
+
+def _named(chosen: Filter) -> str:
+    states = " or ".join(chosen.states)
+    return f"{states} jobs" + (f" with {chosen.describe()}" if chosen.describe() else "")
+
+
+def _why(chosen: Filter) -> str:
+    told = chosen.describe()
+    if len(chosen.states) > 1:
+        told = f"{', '.join(chosen.states)}" + (f"; {told}" if told else "")
+    return f" ({told})" if told else ""

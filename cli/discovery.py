@@ -1,0 +1,168 @@
+"""Finds the application: the PgQueue object that was named, or the only one in the usual files."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import click
+
+from .errors import USAGE, CommandError
+
+if TYPE_CHECKING:
+    from pgqueue.application import Application
+
+    from .session import Session
+
+USUAL = ("pgqueue_app", "jobs", "tasks", "app")
+HOW = "name it as module:attribute: -A jobs:app, PGQUEUE_APP, or app in [tool.pgqueue]."
+
+
+class NoApplication(CommandError):
+    """None was named, and the usual files have none."""
+
+
+def find_application(session: Session) -> Application:
+    """The application. Raises NoApplication, or CommandError for one that cannot be had."""
+    _use_this_directory(session)
+    if session.app_setting is not None:
+        return _named(session.app_setting.value, session.app_setting.source, session)
+    several = []
+    for name in USUAL:
+        if not Path(f"{name}.py").is_file():
+            continue
+        found = _applications(_import(name, f"{name}.py", session))
+        if len(found) == 1:
+            return next(iter(found.values()))
+        if found:
+            several.append(f"{name}.py has {len(found)}: {', '.join(found)}.")
+    if several:
+        raise NoApplication("there is more than one app.", " ".join(several), HOW, exit_code=USAGE)
+    raise NoApplication(
+        "no app found.",
+        f"None of {', '.join(f'{name}.py' for name in USUAL)} in {Path.cwd()} has a PgQueue object.",
+        f"{HOW} A new project begins with: pgqueue init",
+        exit_code=USAGE,
+    )
+
+
+def application_if_any(session: Session) -> Application | None:
+    """The application, or None where none is and none was named."""
+    try:
+        return find_application(session)
+    except NoApplication:
+        return None
+
+
+def name_of(application: Application) -> str:
+    """Where an application is found, as `-A` takes it."""
+    for name, module in list(sys.modules.items()):
+        if name != "__main__" and isinstance(module, ModuleType):
+            for attribute, value in vars(module).copy().items():
+                if value is application:
+                    return f"{name}:{attribute}"
+    return "?"
+
+
+def _use_this_directory(session: Session) -> None:
+    folders = [str(Path.cwd())]
+    if session.configuration.path is not None:
+        folders.append(str(session.configuration.path.resolve().parent))
+    for folder in reversed(folders):
+        if folder in sys.path:
+            sys.path.remove(folder)
+        sys.path.insert(0, folder)
+
+
+def _named(name: str, source: str, session: Session) -> Application:
+    from pgqueue.application import Application
+
+    module_name, colon, attribute = name.partition(":")
+    where = f"(app from {source})"
+    if not module_name or (colon and not attribute):
+        raise CommandError(f'"{name}" is not the name of an app.', where, HOW, exit_code=USAGE)
+    module = _import(module_name, where, session)
+    if not colon:
+        return _only(module, module_name, where)
+    found: object = module
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            close = difflib.get_close_matches(part, dir(found), n=1)
+            hint = f"did you mean {module_name}:{close[0]}?" if close else HOW
+            raise CommandError(
+                f'module "{module_name}" has no "{attribute}".', where, hint, exit_code=USAGE
+            )
+        found = getattr(found, part)
+    if not isinstance(found, Application):
+        known = ", ".join(f"{module_name}:{other}" for other in _applications(module))
+        raise CommandError(
+            f"{name} is not a PgQueue object, it is a {type(found).__name__}.",
+            where,
+            f"this module has {known}" if known else HOW,
+            exit_code=USAGE,
+        )
+    return found
+
+
+def _only(module: ModuleType, name: str, where: str) -> Application:
+    found = _applications(module)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    names = f"it has {', '.join(found)}" if found else "it has none"
+    raise CommandError(
+        f'module "{name}" does not have exactly one PgQueue object: {names}.',
+        where,
+        HOW,
+        exit_code=USAGE,
+    )
+
+
+def _applications(module: ModuleType) -> dict[str, Application]:
+    """The PgQueue objects of a module, each once."""
+    from pgqueue.application import Application
+
+    found: dict[str, Application] = {}
+    for name, value in vars(module).items():
+        if isinstance(value, Application) and value not in found.values():
+            found[name] = value
+    return found
+
+
+def _import(name: str, where: str, session: Session) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        if session.verbose >= 2:
+            click.echo(traceback.format_exc(), err=True)
+        if isinstance(error, ModuleNotFoundError) and error.name in _parents(name):
+            raise CommandError(
+                f'there is no module "{error.name}".',
+                where,
+                f"it is looked for in {Path.cwd()} and on PYTHONPATH.",
+                exit_code=USAGE,
+            ) from None
+        raise CommandError(
+            f'importing "{name}" failed: {type(error).__name__}: {error}',
+            _place(error) or where,
+            "the same command with -vv shows the traceback.",
+        ) from None
+
+
+def _parents(name: str) -> set[str]:
+    parts = name.split(".")
+    return {".".join(parts[: count + 1]) for count in range(len(parts))}
+
+
+def _place(error: BaseException) -> str | None:
+    """The last line outside of the import machinery: where to look."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f'File "{error.filename}", line {error.lineno}'
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith("<frozen")]
+    return f'File "{own[-1].filename}", line {own[-1].lineno}' if len(own) > 1 else None

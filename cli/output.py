@@ -1,0 +1,161 @@
+"""How results look: tables for people, one JSON document for programs, ids alone for scripts."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .printable import printable
+
+if TYPE_CHECKING:
+    from .session import Session
+
+STATE_STYLES = {
+    "running": "cyan",
+    "succeeded": "green",
+    "retrying": "yellow",
+    "dead": "red",
+    "cancelled": "bright_black",
+    "lost": "red",
+    "draining": "yellow",
+    "paused": "yellow",
+}
+_UNSAFE = re.compile(r"[^\x20-\x7e]")
+_WIDEST = 100_000
+
+
+def print_json(document: Any) -> None:
+    """One document on one line. Durations are seconds, times ISO-8601 in UTC.
+
+    What a terminal would obey is written as a JSON escape, whatever text the document holds.
+    """
+    import msgspec
+
+    text = msgspec.json.encode(document, enc_hook=_encode).decode()
+    click.echo(_UNSAFE.sub(_escape_in_json, text))
+
+
+def print_json_list(items: Sequence[Any], cursor: int | str | None = None) -> None:
+    """A list, and where the next page begins."""
+    print_json({"items": items, "next": None if cursor is None else str(cursor)})
+
+
+def raw(text: str | None) -> Any:
+    """A JSON document from the database, passed on as it is: it may be too deep or too large for
+    Python.
+    """
+    import msgspec
+
+    return None if text is None else msgspec.Raw(text.encode())
+
+
+def print_table(
+    session: Session, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str
+) -> None:
+    """A table under headings. A heading that starts with `>` is set to the right.
+
+    The last column is cut at the width of the terminal; without one, nothing is.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=True, header_style="bold", padding=(0, 1))
+    for number, heading in enumerate(columns):
+        right = heading.startswith(">")
+        table.add_column(
+            heading.lstrip(">"),
+            justify="right" if right else "left",
+            no_wrap=True,
+            overflow="ellipsis" if number == len(columns) - 1 else "fold",
+        )
+    for row in rows:
+        cells = [printable("–" if cell is None else cell) for cell in row]
+        table.add_row(*(Text(cell, style=STATE_STYLES.get(cell, "")) for cell in cells))
+    if not table.row_count:
+        session.note(empty)
+        return
+    file = io.StringIO()
+    terminal = sys.stdout.isatty()
+    color = session.wants_color()
+    Console(
+        file=file,
+        width=shutil.get_terminal_size().columns if terminal else _WIDEST,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        legacy_windows=False,
+    ).print(table)
+    lines = (line.rstrip() for line in file.getvalue().splitlines())
+    click.echo("\n".join(lines), color=color)
+
+
+def styled_state(state: str) -> str:
+    """A state in its colour; click takes the colour off where it is not wanted."""
+    return click.style(state, fg=STATE_STYLES.get(state))
+
+
+def print_ids(ids: Iterable[object]) -> None:
+    """For scripts: one a line."""
+    for id in ids:
+        click.echo(printable(id))
+
+
+def text_of_seconds(seconds: float) -> str:
+    """`4ms`, `1.2s`, `1m 44s`, `2h 3m`, `9d`: two units at most."""
+    if seconds < 0.9995:
+        return f"{max(0.0, seconds) * 1000:.0f}ms"
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    for unit, size, next_unit, next_size in (
+        ("d", 86400, "h", 3600),
+        ("h", 3600, "m", 60),
+        ("m", 60, "s", 1),
+    ):
+        if whole >= size:
+            rest = whole % size // next_size
+            return f"{whole // size}{unit}" + (f" {rest}{next_unit}" if rest else "")
+    return f"{whole}s"
+
+
+def text_of_age(then: datetime | None, now: datetime) -> str | None:
+    """`2m ago`, `in 5m`."""
+    if then is None:
+        return None
+    seconds = (now - then).total_seconds()
+    return f"in {text_of_seconds(-seconds)}" if seconds < 0 else f"{text_of_seconds(seconds)} ago"
+
+
+def text_of_instant(instant: datetime | None) -> str:
+    """An instant in UTC, to the second."""
+    return "–" if instant is None else f"{instant:%Y-%m-%d %H:%M:%S}Z"
+
+
+def count_of(number: int, noun: str) -> str:
+    """`1 job`, `1,204 jobs`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def _escape_in_json(match: re.Match[str]) -> str:
+    """Outside of ASCII only strings have characters, so an escape is always right."""
+    character = match[0]
+    if character.isprintable():
+        return character
+    units = character.encode("utf-16-be")
+    pairs = (units[at : at + 2] for at in range(0, len(units), 2))
+    return "".join(f"\\u{int.from_bytes(pair, 'big'):04x}" for pair in pairs)
