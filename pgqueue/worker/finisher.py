@@ -90,8 +90,9 @@ class Finisher:
 
     def release(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Give back claims (id, lease) that were not run to an end."""
-        self._released.extend(pairs)
-        self._rouse()
+        if pairs:
+            self._released.extend(pairs)
+            self._rouse()
 
     def report(self, id: int, lease: int, progress: str) -> None:
         """Store the latest progress of a running job, within a second."""
@@ -240,7 +241,7 @@ class Finisher:
         await self._store_progress(tuple(self._progress))
 
     async def _store_progress(self, claims: Iterable[tuple[int, int]]) -> None:
-        """What a job reported is stored before it ends, so that its next attempt can go on from it."""
+        """What a job reported is stored before it ends: its next attempt can go on from it."""
         if not self._progress:
             return
         for id, lease in claims:

@@ -48,7 +48,7 @@ async def _run(
     orphaned = asyncio.create_task(_stop_without(parent, worker))
     await worker.run()
     orphaned.cancel()
-    return worker.leftover_threads
+    return worker.leftover
 
 
 async def _stop_without(parent: int | None, worker: Worker) -> None:

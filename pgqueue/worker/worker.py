@@ -4,45 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import os
 import socket
-from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import version
-from typing import Any, ParamSpec
-
-import psycopg
+from collections.abc import Iterable
+from typing import Any
 
 from ..application import Application
 from ..database.link import Link
 from ..database.schema import INSTALLED, VERSION, check_schema
 from ..events import (
-    ConnectionLost,
-    ConnectionRestored,
     Event,
     JobsReleased,
     Observer,
-    Trouble,
-    UnknownTaskSeen,
     WorkerDraining,
     WorkerStarted,
     WorkerStopped,
 )
-from ..outcome import describe
-from ..running import RunningJob
 from ..settings import WorkerSettings
-from .children import Children
-from .claimer import Claim, Claimer
-from .feeder import Feeder
-from .finisher import Finisher
-from .heart import Heart, Registration
-from .janitor import Janitor
-from .listener import Listener
-from .runner import Runner
-from .slots import Slots
-from .threads import Threads
-
-P = ParamSpec("P")
+from .parts import Links, Parts
 
 INTERRUPTED = 2.0
 """Seconds that interrupted handlers get to clean up."""
@@ -60,13 +39,12 @@ class Worker:
         self.settings = settings
         self.name = settings.name or f"{socket.gethostname()}.{os.getpid()}"
         self._observers = (*app.observers, *observers)
+        self._parts: Parts | None = None
+        self._run: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._hurried = asyncio.Event()
+        self._hurried = False
         self._changed = asyncio.Event()
-        self._run: asyncio.Task[None] | None = None
-
-    # Living in somebody's program
 
     async def __aenter__(self) -> Worker:
         self._run = asyncio.create_task(self.run())
@@ -82,251 +60,121 @@ class Worker:
         assert self._run is not None
         await self._run
 
+    @property
+    def leftover(self) -> int:
+        """Threads that still run a handler after the end, and so hold up the interpreter's."""
+        return 0 if self._parts is None else self._parts.slots.running
+
     def stop(self) -> None:
         """Take no new jobs and end when the running ones have. Called again: interrupt them."""
-        if self._stopping.is_set():
-            self._hurried.set()
+        self._hurried = self._stopping.is_set()
         self._stopping.set()
         self._changed.set()
-        if self._ready.is_set():
-            self._listener.rouse()
+        if self._parts is not None:
+            self._parts.listener.rouse()
 
     async def run(self) -> None:
         """Work until `stop()`, or until the settings say that the work is done.
 
-        Raises SchemaError when the database is not ready, and what `lifespan` raises.
+        Waits for a database that cannot be reached. Raises SchemaError when pgqueue is not
+        installed there in the version that it needs, and what the application's lifespan raises.
         """
-        link = self._link("claimer")
+        links = Links(self.app.dsn, self.name, self._emit)
         try:
-            await self._check_schema(link)
+            if not await self._database_is_ready(links.make("starter")):
+                return
+            await links.drop()
             async with self.app.resources() as state:
-                self._build(link, state or {})
-                await self._live()
+                self._parts = Parts(
+                    self.app,
+                    self.settings,
+                    self.name,
+                    links,
+                    state or {},
+                    emit=self._emit,
+                    observed=bool(self._observers),
+                    changed=self._changed,
+                    stopping=self._stopping,
+                )
+                await self._live(self._parts)
         finally:
-            await link.drop()
+            await links.drop()
 
-    # Its parts
-
-    def _build(self, link: Link, state: Mapping[str, Any]) -> None:
-        settings = self.settings
-        self._threads = Threads(settings.concurrency, unstuck=self._freed)
-        self._children = Children(settings.children, self.app.max_result_bytes)
-        self._links = {name: self._link(name) for name in ("finisher", "janitor", "listener")}
-        self._finisher = Finisher(
-            self._links["finisher"],
-            self.name,
-            emit=self._emit,
-            busy=lambda: self._slots.running + self._slots.waiting > 0,
-            retried=lambda: self._janitor.poke(),
-        )
-        runner = Runner(
-            self.app,
-            self._threads,
-            self._children,
-            state,
-            report=self._on_loop(self._report),
-        )
-        self._slots = Slots(
-            self.app,
-            self.name,
-            settings.concurrency,
-            runner,
-            self._threads,
-            self._finisher,
-            emit=self._emit if self._observers else None,
-            unknown=self._unknown,
-            freed=self._freed,
-        )
-        self._heart = Heart(
-            self.app.dsn,
-            self._registration(),
-            settings.heartbeat,
-            held=self._slots.leases,
-            verdict=self._on_loop(self._slots.stop_job),
-            trouble=self._on_loop(functools.partial(self._tell, "heart")),
-        )
-        self._listener = Listener(
-            self._links["listener"], self.name, settings.queues, emit=self._emit
-        )
-        self._claimer = Claimer(link, settings.queues, lambda: self._heart.worker_id)
-        self._janitor = Janitor(
-            self._links["janitor"],
-            self.name,
-            rescue_every=settings.heartbeat,
-            asleep=lambda: self._feeder.asleep,
-            promoted=self._listener.rouse,
-            emit=self._emit,
-        )
-        self._feeder = Feeder(
-            settings,
-            self._claimer,
-            self._slots,
-            self._finisher,
-            self._listener,
-            self._janitor,
-            changed=self._changed,
-            stopping=self._stopping,
-            trouble=self._claim_failed,
-        )
-
-    def _registration(self) -> Registration:
-        return Registration(
-            name=self.name,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            version=version("pgqueue"),
-            queues=list(self.settings.queues),
-            tasks=sorted(self.app.tasks),
-            concurrency=self.settings.concurrency,
-            lease_for=self.settings.lease,
-        )
-
-    # Its life
-
-    async def _live(self) -> None:
-        await asyncio.to_thread(self._heart.start)
-        services = [
-            asyncio.create_task(self._finisher.run()),
-            asyncio.create_task(self._janitor.run()),
-        ]
-        if self.settings.listen:
-            services.append(asyncio.create_task(self._listener.run()))
-        feeding = asyncio.create_task(self._feeder.run())
-        self._ready.set()
-        tasks = tuple(sorted(self.app.tasks))
-        self._emit(
-            WorkerStarted(
-                self.name,
-                self._heart.worker_id,
-                tuple(self.settings.queues),
-                tasks,
-                self.settings.concurrency,
-            )
-        )
+    async def _database_is_ready(self, link: Link) -> bool:
+        """False when `stop()` was called before the database could be reached."""
+        check = asyncio.create_task(_check_schema(link))
+        stopped = asyncio.create_task(self._stopping.wait())
         try:
-            done, _ = await asyncio.wait({feeding, *services}, return_when=asyncio.FIRST_COMPLETED)
-            await self._drain()
-            for task in done:
-                await task  # a service never ends by itself: this raises what broke it
+            await asyncio.wait({check, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if check.done():
+                check.result()
+            return check.done()
         finally:
-            await self._end([feeding, *services])
+            check.cancel()
+            stopped.cancel()
 
-    async def _drain(self) -> None:
+    async def _live(self, parts: Parts) -> None:
+        await asyncio.to_thread(parts.heart.start)
+        running: list[asyncio.Task[Any]] = []
+        try:
+            running = parts.start()
+            self._started(parts)
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            await self._drain(parts)
+            for task in done:
+                task.result()  # a service never ends by itself: this raises what broke it
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            await parts.close()
+
+    async def _drain(self, parts: Parts) -> None:
         """No new jobs; running ones get the grace time; the rest goes back, attempts and all."""
         self._stopping.set()
-        waiting = self._slots.close()
-        if waiting:
-            self._finisher.release(waiting)
-        self._emit(WorkerDraining(self.name, self._slots.running, self.settings.grace))
-        self._heart.drain()
-        await self._until_idle(self.settings.grace, hurry=True)
-        self._slots.interrupt()
-        await self._until_idle(INTERRUPTED)
-        unfinished = self._slots.unfinished()
-        if unfinished:
-            self._finisher.release(unfinished)
-        if waiting or unfinished:
-            self._emit(JobsReleased(self.name, len(waiting) + len(unfinished), "the worker stops"))
+        released = parts.slots.close()
+        parts.finisher.release(released)
+        self._emit(WorkerDraining(self.name, parts.slots.running, self.settings.grace))
+        parts.heart.drain()
+        await self._until_idle(parts, self.settings.grace)
+        parts.slots.interrupt()
+        await self._until_idle(parts, INTERRUPTED, hurriedly=True)
+        unfinished = parts.slots.unfinished()
+        parts.finisher.release(unfinished)
+        released += unfinished
+        if released:
+            self._emit(JobsReleased(self.name, len(released), "the worker stops"))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WRITES):
-                await self._finisher.flush()
-        outcomes = self._slots.outcomes
-        self._emit(
-            WorkerStopped(
-                self.name,
-                outcomes["Succeeded"],
-                outcomes["Retrying"],
-                outcomes["Dead"],
-                len(waiting) + len(unfinished),
-            )
-        )
+                await parts.finisher.flush()
+        ended = parts.slots.outcomes
+        succeeded, retried, dead = ended["Succeeded"], ended["Retrying"], ended["Dead"]
+        self._emit(WorkerStopped(self.name, succeeded, retried, dead, len(released)))
 
-    async def _until_idle(self, longest: float, *, hurry: bool = False) -> None:
-        hurried = asyncio.create_task(self._hurried.wait()) if hurry else None
+    async def _until_idle(self, parts: Parts, longest: float, *, hurriedly: bool = False) -> None:
+        """Until nothing runs, at most so many seconds, or until `stop()` is called once more."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(longest):
-                while not self._slots.idle and not (hurry and self._hurried.is_set()):
+                while not parts.slots.idle and (hurriedly or not self._hurried):
                     self._changed.clear()
-                    changed = asyncio.create_task(self._changed.wait())
-                    waiters = {changed, hurried} if hurried else {changed}
-                    try:
-                        await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
-                    finally:
-                        changed.cancel()
-        if hurried is not None:
-            hurried.cancel()
+                    await self._changed.wait()
 
-    async def _end(self, services: list[asyncio.Task[Any]]) -> None:
-        for task in services:
-            task.cancel()
-        await asyncio.gather(*services, return_exceptions=True)
-        self._threads.close()
-        self._children.close()
-        await self._listener.close()
-        await asyncio.to_thread(self._heart.stop)
-        for link in self._links.values():
-            await link.drop()
-
-    @property
-    def leftover_threads(self) -> int:
-        """Threads that still run a handler whose attempt is over: they keep the interpreter from
-        exiting.
-        """
-        return self._threads.stuck
-
-    # What its parts tell it
-
-    async def _check_schema(self, link: Link) -> None:
-        database, exists, ours = (await link.fetch(INSTALLED))[0]
-        found = (await link.fetch(VERSION))[0][0] if ours else None
-        check_schema(database, exists, ours, found)
-
-    def _link(self, role: str) -> Link:
-        return Link(
-            self.app.dsn,
-            f"pgqueue {role} {self.name}",
-            report=lambda _, error: self._tell(role, error),
-        )
-
-    def _tell(self, role: str, error: BaseException | None) -> None:
-        if error is None:
-            self._emit(ConnectionRestored(self.name, role))
-        else:
-            self._emit(ConnectionLost(self.name, role, describe(error).message))
-
-    def _on_loop(self, function: Callable[P, None]) -> Callable[P, None]:
-        """The same function for other threads: it is called on the event loop, a little later."""
-        loop = asyncio.get_running_loop()
-
-        def call(*args: P.args, **kwargs: P.kwargs) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to tell
-                loop.call_soon_threadsafe(functools.partial(function, *args, **kwargs))
-
-        return call
+    def _started(self, parts: Parts) -> None:
+        self._ready.set()
+        queues, tasks = tuple(self.settings.queues), tuple(sorted(self.app.tasks))
+        concurrency = self.settings.concurrency
+        self._emit(WorkerStarted(self.name, parts.heart.worker_id, queues, tasks, concurrency))
 
     def _emit(self, event: Event) -> None:
         for observer in self._observers:
             try:
                 observer(event)
-            except Exception as error:  # noqa: BLE001 - an observer must not cost the worker its loop
+            except Exception as error:  # noqa: BLE001 - it must not cost the worker its loop
                 message = {"message": "an observer of pgqueue failed", "exception": error}
                 asyncio.get_running_loop().call_exception_handler(message)
 
-    def _freed(self) -> None:
-        self._changed.set()
 
-    def _report(self, job: RunningJob) -> None:
-        if job.progress_text is not None:
-            self._finisher.report(job.id, job.lease, job.progress_text)
-
-    def _unknown(self, claim: Claim) -> None:
-        if self._claimer.skip(claim.task):
-            self._emit(UnknownTaskSeen(self.name, claim.task, claim.queue))
-        self._finisher.release([(claim.id, claim.lease)])
-
-    def _claim_failed(self, error: psycopg.Error | TimeoutError) -> None:
-        """Rescued workers register anew; everything else is tried again."""
-        if getattr(error, "sqlstate", None) == "PQ001":
-            self._heart.beat()
-        elif not isinstance(error, psycopg.OperationalError):
-            self._emit(Trouble(self.name, "claim", describe(error).message))
+async def _check_schema(link: Link) -> None:
+    database, exists, ours = (await link.fetch(INSTALLED))[0]
+    found = (await link.fetch(VERSION))[0][0] if ours else None
+    check_schema(database, exists, ours, found)

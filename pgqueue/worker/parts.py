@@ -1,0 +1,191 @@
+"""The parts of a worker process, put together. They know none of each other: what one has to tell
+another goes through a function that it was given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import socket
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any, ParamSpec
+
+import psycopg
+
+from ..application import Application
+from ..database.link import Link
+from ..events import ConnectionLost, ConnectionRestored, Observer, Trouble, UnknownTaskSeen
+from ..outcome import describe
+from ..running import RunningJob
+from ..settings import WorkerSettings
+from .children import Children
+from .claimer import NOT_REGISTERED, Claim, Claimer
+from .feeder import Feeder
+from .finisher import Finisher
+from .heart import Heart, Registration
+from .janitor import Janitor
+from .listener import Listener
+from .runner import Runner
+from .slots import Slots
+from .threads import Threads
+
+P = ParamSpec("P")
+
+
+class Links:
+    """The connections of a worker, each under its role, each telling when it is lost."""
+
+    def __init__(self, dsn: str, worker: str, emit: Observer) -> None:
+        self._dsn = dsn
+        self._worker = worker
+        self._emit = emit
+        self._open: list[Link] = []
+
+    def make(self, role: str) -> Link:
+        link = Link(
+            self._dsn,
+            f"pgqueue {role} {self._worker}",
+            report=lambda _, error: self.tell(role, error),
+        )
+        self._open.append(link)
+        return link
+
+    def tell(self, role: str, error: BaseException | None) -> None:
+        if error is None:
+            self._emit(ConnectionRestored(self._worker, role))
+        else:
+            self._emit(ConnectionLost(self._worker, role, describe(error).message))
+
+    async def drop(self) -> None:
+        for link in self._open:
+            await link.drop()
+
+
+class Parts:
+    """Everything that works in a worker process, from its start to its end."""
+
+    def __init__(
+        self,
+        app: Application,
+        settings: WorkerSettings,
+        name: str,
+        links: Links,
+        state: Mapping[str, Any],
+        *,
+        emit: Observer,
+        observed: bool,
+        changed: asyncio.Event,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._name = name
+        self._emit = emit
+        self._settings = settings
+        self.threads = Threads(settings.concurrency, unstuck=changed.set)
+        self._children = Children(settings.children, app.max_result_bytes)
+        self.finisher = Finisher(
+            links.make("finisher"),
+            name,
+            emit=emit,
+            busy=lambda: not self.slots.idle,
+            retried=lambda: self._janitor.poke(),
+        )
+        report = _on_loop(self._report)
+        runner = Runner(app, self.threads, self._children, state, report=report)
+        self.slots = Slots(
+            app,
+            name,
+            settings.concurrency,
+            runner,
+            self.threads,
+            self.finisher,
+            emit=emit if observed else None,
+            unknown=self._unknown,
+            freed=changed.set,
+        )
+        self.heart = Heart(
+            app.dsn,
+            _registration(app, settings, name),
+            settings.heartbeat,
+            held=self.slots.leases,
+            verdict=_on_loop(self.slots.stop_job),
+            trouble=_on_loop(functools.partial(links.tell, "heart")),
+        )
+        self.listener = Listener(links.make("listener"), name, settings.queues, emit=emit)
+        self._claimer = Claimer(
+            links.make("claimer"), settings.queues, lambda: self.heart.worker_id
+        )
+        self._janitor = Janitor(
+            links.make("janitor"),
+            name,
+            rescue_every=settings.heartbeat,
+            asleep=lambda: self._feeder.asleep,
+            promoted=self.listener.rouse,
+            emit=emit,
+        )
+        self._feeder = Feeder(
+            settings,
+            self._claimer,
+            self.slots,
+            self.finisher,
+            self.listener,
+            self._janitor,
+            changed=changed,
+            stopping=stopping,
+            trouble=self._claim_failed,
+        )
+
+    def start(self) -> list[asyncio.Task[Any]]:
+        """The feeder, which ends when the work is done, and the services, which never end."""
+        runs = [self._feeder.run(), self.finisher.run(), self._janitor.run()]
+        if self._settings.listen:
+            runs.append(self.listener.run())
+        return [asyncio.create_task(run) for run in runs]
+
+    async def close(self) -> None:
+        self.threads.close()
+        self._children.close()
+        await self.listener.close()
+        await asyncio.to_thread(self.heart.stop)
+
+    def _report(self, job: RunningJob) -> None:
+        if job.progress_text is not None:
+            self.finisher.report(job.id, job.lease, job.progress_text)
+
+    def _unknown(self, claim: Claim) -> None:
+        if self._claimer.skip(claim.task):
+            self._emit(UnknownTaskSeen(self._name, claim.task, claim.queue))
+        self.finisher.release([(claim.id, claim.lease)])
+
+    def _claim_failed(self, error: psycopg.Error | TimeoutError) -> None:
+        """Rescued workers register anew; everything else is tried again."""
+        if getattr(error, "sqlstate", None) == NOT_REGISTERED:
+            self.heart.beat()
+        elif not isinstance(error, psycopg.OperationalError):
+            self._emit(Trouble(self._name, "claim", describe(error).message))
+
+
+def _registration(app: Application, settings: WorkerSettings, name: str) -> Registration:
+    return Registration(
+        name=name,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        version=version("pgqueue"),
+        queues=list(settings.queues),
+        tasks=sorted(app.tasks),
+        concurrency=settings.concurrency,
+        lease_for=settings.lease,
+    )
+
+
+def _on_loop(function: Callable[P, None]) -> Callable[P, None]:
+    """The same function for other threads: it is called on the event loop, a little later."""
+    loop = asyncio.get_running_loop()
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to tell
+            loop.call_soon_threadsafe(functools.partial(function, *args, **kwargs))
+
+    return call
