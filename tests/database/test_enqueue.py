@@ -33,7 +33,7 @@ def test_defaults(connection: Connection) -> None:
 
 
 def test_every_option_is_stored(connection: Connection) -> None:
-    options = {
+    options: dict[str, Any] = {
         "args": {"n": 1, "text": "ä😀"},
         "queue": "mail",
         "priority": 10,

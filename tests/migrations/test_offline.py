@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from pgqueue.migrations import MigrationError, revision, sql, status, upgrade
 
+from pgqueue.migrations import MigrationError, revision, sql, status, upgrade
 from tests.migrations.test_upgrade import SCHEMAS, described, run
 from tests.support.server import Server
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import psycopg
 import pytest
+
 from pgqueue.migrations import (
     MigrationError,
     Status,
@@ -19,7 +20,6 @@ from pgqueue.migrations import (
     status,
     upgrade,
 )
-
 from tests.support.catalogue import describe_schema
 from tests.support.server import Server
 
@@ -228,6 +228,8 @@ def test_a_newer_schema_is_left_alone(dsn: str) -> None:
 
 def test_a_database_in_another_encoding_is_refused(server: Server) -> None:
     options = "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+    if server.version >= 15:
+        options += " LOCALE_PROVIDER libc"
     with (
         server.database(template="template0", options=options) as latin_dsn,
         pytest.raises(MigrationError, match=r"encoding UTF8; this one has LATIN1. Create one"),

@@ -13,7 +13,7 @@ Row = dict[str, Any]
 def rows(connection: Connection, query: str, *parameters: Any) -> list[Row]:
     """The rows of a query, as dictionaries."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, parameters).fetchall()  # type: ignore[arg-type]  # plain str
+        return cursor.execute(query.encode(), parameters).fetchall()
 
 
 def row(connection: Connection, query: str, *parameters: Any) -> Row:

@@ -2,14 +2,19 @@
 
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from pgqueue.embedded import EmbeddedServer
 from tests.support.waiting import eventually
 
 
@@ -87,13 +92,21 @@ def running_server() -> Iterator[Server]:
     """The server at PGQUEUE_TEST_DSN, or an embedded one for the length of the block."""
     with ExitStack() as stack:
         dsn = os.environ.get("PGQUEUE_TEST_DSN")
-        if not dsn:
-            from pgqueue.embedded import EmbeddedServer
-
-            dsn = stack.enter_context(EmbeddedServer()).dsn()
-        server = Server(dsn)
+        server = Server(dsn or stack.enter_context(embedded_server()).dsn())
         stack.callback(server.close)
         yield server
+
+
+@contextmanager
+def embedded_server() -> Iterator[EmbeddedServer]:
+    """A temporary server; in memory where there is plenty, as ext4 makes files slowly."""
+    memory = Path("/dev/shm")
+    with pytest.MonkeyPatch.context() as patch:
+        if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 1024**3:
+            patch.setattr(tempfile, "tempdir", str(memory))
+        with EmbeddedServer() as server:
+            patch.undo()
+            yield server
 
 
 def migrated(upgrade: Callable[[str], None]) -> Callable[..., None]:

@@ -32,7 +32,7 @@ def wait_until_blocked(connection: psycopg.Connection[Any], pid: int) -> None:
 def heard(connection: psycopg.Connection[Any], channel: str) -> list[str]:
     """The payloads that came on a channel, to which the connection listens, up to this moment."""
     connection.execute("SELECT pg_notify(%s, 'up to here')", [channel])
-    payloads = []
+    payloads: list[str] = []
     for note in connection.notifies(timeout=20):
         if note.payload == "up to here":
             return payloads
