@@ -63,7 +63,7 @@ CANCEL = Action(
 @filter_options
 @click.option("--all", "everything", is_flag=True, help="All dead jobs, when no filter is given.")
 @click.pass_obj
-def retry(session: Session, ids: tuple[int, ...], everything: bool, **conditions: Any) -> None:
+def retry(session: Session, /, ids: tuple[int, ...], everything: bool, **conditions: Any) -> None:
     """Run dead or cancelled jobs again, or waiting ones now.
 
     Jobs are given by id or by filters; filters mean dead jobs unless --state says otherwise.
@@ -78,7 +78,12 @@ def retry(session: Session, ids: tuple[int, ...], everything: bool, **conditions
 @click.option("--reason", help="Is kept with the job.")
 @click.pass_obj
 def cancel(
-    session: Session, ids: tuple[int, ...], everything: bool, reason: str | None, **conditions: Any
+    session: Session,
+    /,
+    ids: tuple[int, ...],
+    everything: bool,
+    reason: str | None,
+    **conditions: Any,
 ) -> None:
     """Cancel jobs: waiting ones at once, running ones by asking them to stop."""
     _act(session, CANCEL, Filter(ids=ids, **conditions), everything, {"reason": reason})

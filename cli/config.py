@@ -42,7 +42,7 @@ def _of_the_worker() -> list[tuple[str, Any, str]]:
     from .worker import worker
 
     context = click.Context(worker, info_name="worker", auto_envvar_prefix="PGQUEUE_WORKER")
-    rows = []
+    rows: list[tuple[str, Any, str]] = []
     for option in worker.params:
         if not isinstance(option, click.Option) or option.name is None or not option.expose_value:
             continue

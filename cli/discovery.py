@@ -43,10 +43,10 @@ def find_application(session: Session) -> Application:
         if found:
             several.append(f"{name}.py has {len(found)}: {', '.join(found)}.")
     if several:
-        raise NoApplication("there is more than one app.", " ".join(several), HOW, exit_code=USAGE)
+        raise CommandError("there is more than one app.", " ".join(several), HOW, exit_code=USAGE)
     raise NoApplication(
         "no app found.",
-        f"None of {', '.join(f'{name}.py' for name in USUAL)} in {Path.cwd()} has a PgQueue object.",
+        f"None of {', '.join(f'{name}.py' for name in USUAL)} in {Path.cwd()} has one.",
         f"{HOW} A new project begins with: pgqueue init",
         exit_code=USAGE,
     )
@@ -137,7 +137,7 @@ def _applications(module: ModuleType) -> dict[str, Application]:
 def _import(name: str, where: str, session: Session) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - importing runs any code
         if session.verbose >= 2:
             click.echo(traceback.format_exc(), err=True)
         if isinstance(error, ModuleNotFoundError) and error.name in _parents(name):

@@ -1,4 +1,4 @@
-"""Errors for people: what happened, why, and what to do; tracebacks only when they are asked for."""
+"""Errors for people: what happened, why, what to do; tracebacks only when they are asked for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CommandError(click.ClickException):
         super().__init__(what)
         self.why = why
         self.hint = hint
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc]  # Click has one for each class
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print it on stderr."""
@@ -79,14 +79,18 @@ def of_schema(error: Exception) -> CommandError:
     text = str(error)
     if isinstance(error, SchemaForeign):
         what, _, hint = text.partition(". ")
-        return CommandError(f"{what}.", hint=hint[:1].lower() + hint[1:])
+        return _not_ready(f"{what}.", hint[:1].lower() + hint[1:])
     what, _, command = text.partition(" Run: ")
     if not command:
         what, _, rest = text.partition(". ")
-        return CommandError(f"{what}.", hint=rest[:1].lower() + rest[1:] if rest else None)
+        return _not_ready(f"{what}.", rest[:1].lower() + rest[1:])
     if isinstance(error, SchemaOutdated) and (version := re.search(r"at version (\d+)", what)):
         command += f"          (or: pgqueue migrate sql --from {version[1]} | psql)"
-    return CommandError(what, hint=command)
+    return _not_ready(what, command)
+
+
+def _not_ready(what: str, hint: str) -> CommandError:
+    return CommandError(what, hint=hint or None, exit_code=CHECK_SAID_NO)
 
 
 def _of_the_database(error: Exception, session: Session) -> CommandError | None:

@@ -99,7 +99,7 @@ def global_options(taken: frozenset[str] = frozenset(), **attributes: Any) -> li
             },
         ),
     ]
-    options = []
+    options: list[click.Option] = []
     for flags, settings in rows:
         free = tuple(flag for flag in flags if flag not in taken)
         if any(flag.startswith("--") for flag in free):

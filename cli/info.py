@@ -102,15 +102,11 @@ def _warnings(queues: list[Row], workers: list[Row], unknown: list[Row]) -> list
         jobs = count_of(row["jobs"], "queued job")
         text = f"{row['queue']}: {jobs} of task {row['task']}, which no live worker knows."
         cure = f"pgqueue jobs ls --queue {row['queue']} --task {row['task']}"
-        warnings.append(
-            _warning("unknown_task", text, cure, queue=row["queue"], task=row["task"])
-        )
+        warnings.append(_warning("unknown_task", text, cure, queue=row["queue"], task=row["task"]))
     for row in workers:
         if row["state"] == "lost":
             text = f"worker {row['name']} is lost: others rescue its jobs."
-            warnings.append(
-                _warning("worker_lost", text, "pgqueue workers ls", worker=row["name"])
-            )
+            warnings.append(_warning("worker_lost", text, "pgqueue workers ls", worker=row["name"]))
     return warnings
 
 
@@ -143,8 +139,9 @@ def _print(session: Session, found: dict[str, Any]) -> None:
     where = f"{found['database']} @ {found['host']}:{found['port']}"
     version = found["schema"].removeprefix("pgqueue_").lstrip("0")
     slots = f", {found['busy']:,} of {found['slots']:,} slots busy" if found["workers"] else ""
+    server = printable(found["server"])
     click.echo(
-        f"{printable(where)}   PostgreSQL {printable(found['server'])}, schema pgqueue v{version}   "
+        f"{printable(where)}   PostgreSQL {server}, schema pgqueue v{version}   "
         f"{count_of(found['workers'], 'worker')}{slots}\n"
     )
     print_queues(session, found["queues"])

@@ -49,7 +49,7 @@ jobs.add_command(cancel)
 @click.option("--args", "with_args", is_flag=True, help="Show the arguments, too.")
 @click.pass_obj
 def ls(
-    session: Session, limit: int, cursor: int | None, with_args: bool, **conditions: Any
+    session: Session, /, limit: int, cursor: int | None, with_args: bool, **conditions: Any
 ) -> None:
     """List jobs, the newest first."""
     from psycopg import sql
@@ -75,9 +75,7 @@ def ls(
             session.note(f"There are more: --after {following}")
 
 
-def _print_jobs(
-    session: Session, rows: list[Row], errors: dict[int, str], with_args: bool
-) -> None:
+def _print_jobs(session: Session, rows: list[Row], errors: dict[int, str], with_args: bool) -> None:
     columns = [">id", "task", "queue", "state", ">attempt", ">when"]
     columns += ["args", "error"] if with_args else ["error"]
     cells = [
@@ -102,7 +100,7 @@ def _print_jobs(
 @click.pass_obj
 def show(session: Session, id: int, show_sql: bool) -> None:
     """Show a job with its failed attempts."""
-    query = f"SELECT {COLUMNS}\nFROM pgqueue.jobs AS j\nWHERE j.id = %(id)s"  # noqa: S608 - constant
+    query = f"SELECT {COLUMNS}\nFROM pgqueue.jobs AS j\nWHERE j.id = %(id)s"
     if show_sql:
         text = f"{query};\n{FAILURES.strip()};"
         click.echo(text.replace("%(id)s", str(id)))

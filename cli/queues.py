@@ -18,6 +18,7 @@ from .output import (
     print_table,
     text_of_age,
     text_of_instant,
+    text_of_seconds,
 )
 from .printable import printable
 from .session import Session
@@ -60,8 +61,6 @@ def queue_stats(
 
 def print_queues(session: Session, rows: list[Row]) -> None:
     """The table of queues."""
-    from .output import text_of_seconds
-
     cells = [
         [
             row["queue"],
@@ -107,8 +106,6 @@ def show(session: Session, name: str) -> None:
     if session.quiet:
         print_ids([name])
         return
-    from .output import text_of_seconds
-
     states = [f"{row[name]:,} {name}" for name in ("queued", "running", "scheduled", "retrying")]
     click.echo(f"{printable(name)}   {'   '.join(states)}   {row['dead']:,} dead")
     if row["oldest_seconds"] is not None:
@@ -161,9 +158,8 @@ def resume(session: Session, name: str) -> None:
     if session.as_json:
         print_json(after)
     elif answer["resumed"]:
-        click.echo(
-            f"{printable(name)} resumed after {_since(row)}: {count_of(row['queued'], 'queued job')}."
-        )
+        waiting = count_of(row["queued"], "queued job")
+        click.echo(f"{printable(name)} resumed after {_since(row)}: {waiting}.")
     else:
         click.echo(f"{printable(name)} was not paused.")
 

@@ -80,17 +80,16 @@ class Session:
         found = self.find("dsn", "PGQUEUE_DSN", "DATABASE_URL")
         if found is not None:
             return found
-        if not any(name in os.environ for name in ("PGHOST", "PGDATABASE", "PGSERVICE")):
-            from .discovery import application_if_any
+        from .discovery import application_if_any
 
-            application = application_if_any(self)
-            if application is not None and application.dsn:
-                return Setting(application.dsn, "the application")
+        application = application_if_any(self)
+        if application is not None and application.dsn:
+            return Setting(application.dsn, "the application")
         return Setting("", LIBPQ)
 
     @cached_property
     def database_dsn(self) -> str:
-        """The DSN for libpq. Raises CommandError for one that cannot be read, without showing it."""
+        """The DSN for libpq. Raises CommandError, which does not show it, if it cannot be read."""
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
 

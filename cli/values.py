@@ -65,7 +65,7 @@ def parse_moment(text: str, *, durations_are_past: bool) -> Moment:
     return Moment(text, at=instant)
 
 
-class DurationType(click.ParamType):
+class DurationType(click.ParamType):  # type: ignore[type-arg]  # generic in newer Click only
     """A duration as `timedelta`, or as a float of seconds."""
 
     name = "DUR"
@@ -83,7 +83,7 @@ class DurationType(click.ParamType):
         return length.total_seconds() if self.as_seconds else length
 
 
-class MomentType(click.ParamType):
+class MomentType(click.ParamType):  # type: ignore[type-arg]  # generic in newer Click only
     """A `Moment`."""
 
     name = "TIME"
@@ -100,8 +100,8 @@ class MomentType(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-class QueueLimitType(click.ParamType):
-    """`NAME` or `NAME:LIMIT`, as a pair."""
+class QueueLimitType(click.ParamType):  # type: ignore[type-arg]  # generic in newer Click only
+    """`NAME` or `NAME:LIMIT`, as a pair. `NAME:` has no limit, and lets a name have a colon."""
 
     name = "NAME[:LIMIT]"
 
@@ -111,12 +111,14 @@ class QueueLimitType(click.ParamType):
         name, colon, limit = value.rpartition(":")
         if not colon:
             return value, None
+        if not limit:
+            return name, None
         if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit) <= 100_000:
             self.fail(f'"{limit}" is not a limit: write {name}:10, or {name} for none.', param, ctx)
         return name, int(limit)
 
 
-class WhereType(click.ParamType):
+class WhereType(click.ParamType):  # type: ignore[type-arg]  # generic in newer Click only
     """`args.user.id=42` or `meta.source!=web`: a document, a path in it, whether equal, a value."""
 
     name = "PATH=VALUE"

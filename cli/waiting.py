@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,10 +24,8 @@ def wait_for(session: Session, id: int, limit: float | None) -> Row:
 
     query = f"SELECT {COLUMNS} FROM pgqueue.jobs AS j WHERE j.id = %(id)s"  # noqa: S608 - constant
     with session.connect() as connection:
-        try:
+        with contextlib.suppress(JobFailed, JobCancelled):
             Application(session.database_dsn).job(id).wait(limit)
-        except (JobFailed, JobCancelled):
-            pass
         with session.transaction(connection):
             row = connection.execute(query.encode(), {"id": id}).fetchone()
             assert row is not None, "a job that was waited for is kept"
