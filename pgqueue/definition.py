@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from .arguments import Arguments
-from .errors import InvalidOption
+from .errors import InvalidOption, UsageError
 from .job import check_duration, check_name, seconds
 from .retry import Exponential, RetryPolicy
 
@@ -39,6 +39,8 @@ def define(
     run_in: RunIn | None = None,
 ) -> Definition:
     """Check what can be checked before any job exists. Raises UsageError."""
+    if isinstance(function, type) or not hasattr(function, "__qualname__"):
+        raise UsageError(f"a task is made of a function, got {type(function).__name__}.")
     chosen = function.__name__ if name is None else name
     check_name(chosen, "task name", 200)
     if isinstance(aliases, str):

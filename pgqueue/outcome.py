@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from .errors import JobCancelled
+from .errors import InvalidOption, JobCancelled
 from .job import check_duration, seconds
 from .retry import RetryPolicy
 
@@ -45,9 +46,18 @@ class Snooze(Signal):
     """Put the job back for later. Snoozing costs no attempt and is no failure."""
 
     def __init__(self, delay: timedelta | float | None = None, **parts: float) -> None:
-        self.delay = timedelta(**parts) if delay is None else seconds(delay, "Snooze()")
+        if delay is not None and parts:
+            raise InvalidOption("Snooze() takes a delay, or its parts as in Snooze(minutes=10).")
+        self.delay = _sum(parts) if delay is None else seconds(delay, "Snooze()")
         check_duration(self.delay, "Snooze()", at_least_zero=True)
         super().__init__(f"snoozed for {self.delay}")
+
+
+def _sum(parts: dict[str, float]) -> timedelta:
+    try:
+        return timedelta(**parts)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise InvalidOption(f"Snooze() takes the parts of a timedelta: {error}.") from None
 
 
 class Cancel(Signal):
@@ -100,54 +110,64 @@ Outcome = Succeeded | Retrying | Dead | Cancelled | Snoozed
 
 
 def judge(attempt: int, max_attempts: int, error: BaseException, policy: RetryPolicy) -> Outcome:
-    """The outcome of an attempt that ended with `error`."""
+    """The outcome of an attempt that ended with `error`. Never raises: what breaks here, a policy
+    or a signal of the user's own, becomes the error that the job dies of.
+    """
+    try:
+        return _judge(attempt, max_attempts, error, policy)
+    except BaseException as broken:  # noqa: BLE001 - a user's policy may raise anything
+        broken.__context__ = error
+        return Dead(describe(broken))
+
+
+def _judge(attempt: int, max_attempts: int, error: BaseException, policy: RetryPolicy) -> Outcome:
     match error:
         case Snooze():
             return Snoozed(error.delay)
-        case Cancel():
-            return Cancelled(clean(error.reason, MOST_MESSAGE) if error.reason else None)
-        case JobCancelled():
+        case Cancel(reason=None) | JobCancelled():
             return Cancelled(None)
-    failure = describe(error)
+        case Cancel():
+            return Cancelled(_shown(lambda: str(error.reason), "(a reason that cannot be printed)"))
     if attempt >= max_attempts:
-        return Dead(failure)
-    if isinstance(error, Retry):
-        return Retrying(error.after, failure)
-    delay, failure = _ask(policy, attempt, error, failure)
-    return Dead(failure) if delay is None else Retrying(delay, failure)
-
-
-def _ask(
-    policy: RetryPolicy, attempt: int, error: BaseException, failure: Failure
-) -> tuple[timedelta | None, Failure]:
-    """A broken policy must not cost the worker its loop: the job dies with the policy's error."""
-    try:
-        delay = policy(attempt, error)
-        if delay is not None:
-            check_duration(max(delay, timedelta(0)), "the retry policy's delay", at_least_zero=True)
-            delay = max(delay, timedelta(0))
-        return delay, failure
-    except Exception as broken:  # noqa: BLE001 - a user's policy may raise anything
-        broken.__context__ = error
-        return None, describe(broken)
+        return Dead(describe(error))
+    delay = error.after if isinstance(error, Retry) else policy(attempt, error)
+    if delay is None:
+        return Dead(describe(error))
+    if not isinstance(delay, timedelta):
+        kind = type(delay).__name__
+        raise InvalidOption(f"a retry policy gives a timedelta or None, got {kind}.")
+    delay = max(delay, timedelta(0))
+    check_duration(delay, "the retry policy's delay", at_least_zero=True)
+    return Retrying(delay, describe(error))
 
 
 def describe(error: BaseException) -> Failure:
     """An error as text that PostgreSQL can store, whatever the error does when it is asked."""
-    kind = clean(type(error).__name__, 200)
-    if type(error).__module__ not in ("builtins", "__main__"):
-        kind = clean(f"{type(error).__module__}.{type(error).__qualname__}", 200)
-    try:
-        message = str(error)
-    except BaseException:  # noqa: BLE001 - __str__ of a user's class may raise anything
-        message = "(the error could not be printed)"
-    try:
-        trace = "".join(traceback.format_exception(error, limit=-50))
-    except BaseException:  # noqa: BLE001 - formatting calls __str__ too
-        trace = "(the traceback could not be printed)"
+    kind = _shown(lambda: _kind(error), "(an unnamed error)", 200)
     return Failure(
-        kind, clean(message, MOST_MESSAGE), clean(trace, MOST_TRACEBACK), _fingerprint(kind, error)
+        kind,
+        _shown(lambda: str(error), "(the error cannot be printed)"),
+        _shown(lambda: _traceback(error), "(the traceback cannot be printed)", MOST_TRACEBACK),
+        _shown(lambda: _fingerprint(kind, error), "0" * 16),
     )
+
+
+def _shown(show: Callable[[], str], otherwise: str, most: int = MOST_MESSAGE) -> str:
+    """Clean text from code of the user, which may raise, or return a str that lies about itself."""
+    try:
+        return clean(str.__str__(show()), most)
+    except BaseException:  # noqa: BLE001 - __str__ of a user's class may raise anything
+        return otherwise
+
+
+def _kind(error: BaseException) -> str:
+    kind = type(error)
+    own = kind.__module__ not in ("builtins", "__main__")
+    return f"{kind.__module__}.{kind.__qualname__}" if own else kind.__name__
+
+
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error, limit=-50))
 
 
 def _fingerprint(kind: str, error: BaseException) -> str:

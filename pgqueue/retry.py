@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from .errors import InvalidOption
 
+LONGEST = timedelta(days=365 * 500)
 RetryPolicy = Callable[[int, BaseException], timedelta | None]
 
 
@@ -32,19 +33,19 @@ class Exponential:
     random: Callable[[], float] = field(default=random.random, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.first < timedelta(0) or self.cap < self.first:
-            raise InvalidOption("Exponential: first must not be negative, and cap not below first.")
-        if self.factor < 1:
-            raise InvalidOption(f"Exponential: factor must be at least 1, got {self.factor}.")
-        if not 0 <= self.jitter <= 1:
-            raise InvalidOption(f"Exponential: jitter lies between 0 and 1, got {self.jitter}.")
+        _check_delay(self.first, "Exponential: first")
+        _check_delay(self.cap, "Exponential: cap")
+        if self.cap < self.first:
+            raise InvalidOption("Exponential: cap must not be below first.")
+        _check_number(self.factor, "Exponential: factor", 1, 1_000)
+        _check_number(self.jitter, "Exponential: jitter", 0, 1)
 
     def __call__(self, attempt: int, error: BaseException) -> timedelta:
+        first, cap = self.first.total_seconds(), self.cap.total_seconds()
         try:
-            seconds = self.first.total_seconds() * self.factor ** (attempt - 1)
+            seconds = min(first * float(self.factor) ** (attempt - 1), cap)
         except OverflowError:
-            seconds = self.cap.total_seconds()
-        seconds = min(seconds, self.cap.total_seconds())
+            seconds = cap if first else 0.0
         return timedelta(seconds=seconds * (1 + self.jitter * (2 * self.random() - 1)))
 
 
@@ -55,8 +56,7 @@ class Fixed:
     delay: timedelta = timedelta(seconds=10)
 
     def __post_init__(self) -> None:
-        if self.delay < timedelta(0):
-            raise InvalidOption("Fixed: delay must not be negative.")
+        _check_delay(self.delay, "Fixed: delay")
 
     def __call__(self, attempt: int, error: BaseException) -> timedelta:
         return self.delay
@@ -74,6 +74,13 @@ class PerError:
     policies: Mapping[type[BaseException], RetryPolicy | None]
     otherwise: RetryPolicy | None = field(default_factory=Exponential)
 
+    def __post_init__(self) -> None:
+        for kind, policy in self.policies.items():
+            if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+                raise InvalidOption(f"PerError: its keys are classes of errors, got {kind!r}.")
+            _check_policy(policy, kind.__name__)
+        _check_policy(self.otherwise, "otherwise")
+
     def __call__(self, attempt: int, error: BaseException) -> timedelta | None:
         policy = self.otherwise
         for kind, candidate in self.policies.items():
@@ -81,3 +88,24 @@ class PerError:
                 policy = candidate
                 break
         return None if policy is None else policy(attempt, error)
+
+
+def _check_delay(value: object, what: str) -> None:
+    if not isinstance(value, timedelta):
+        raise InvalidOption(f"{what} is a timedelta, got {type(value).__name__}.")
+    if not timedelta(0) <= value <= LONGEST:
+        raise InvalidOption(f"{what} lies between zero and 500 years, got {value}.")
+
+
+def _check_number(value: object, what: str, least: float, most: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidOption(f"{what} is a number, got {type(value).__name__}.")
+    if not least <= value <= most:
+        raise InvalidOption(f"{what} lies between {least:g} and {most:g}, got {value:g}.")
+
+
+def _check_policy(policy: object, what: str) -> None:
+    if policy is not None and not callable(policy):
+        raise InvalidOption(
+            f"PerError: {what} needs a policy or None, got {type(policy).__name__}."
+        )

@@ -182,4 +182,6 @@ def _tags(tags: Iterable[str] | None) -> tuple[str, ...] | None:
         return None
     if isinstance(tags, str):
         raise InvalidOption(f'tags is a list of strings, got the string "{tags}".')
+    if not isinstance(tags, Iterable):
+        raise InvalidOption(f"tags is a list of strings, got {type(tags).__name__}.")
     return tuple(tags)

@@ -8,6 +8,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 _DRIVER = re.compile(r"^(postgres(?:ql)?)\+\w+://")
 
+_SECRET = re.compile("password|secret|scram")
+"""Keys of libpq whose values nobody should see."""
+
 
 def normalise_dsn(dsn: str) -> str:
     """Accept SQLAlchemy's `postgresql+driver://` too. An empty DSN means libpq's PG* variables."""
@@ -20,8 +23,7 @@ def display_dsn(dsn: str) -> str:
         parts = conninfo_to_dict(normalise_dsn(dsn))
     except Exception:  # noqa: BLE001 - a broken DSN may hold a password anywhere in it
         return "(a DSN that cannot be read)"
-    if parts.pop("password", None) is not None:
-        parts["password"] = "***"  # noqa: S105 - what is shown instead
-    for key in [key for key in parts if key.startswith("ssl") and "password" in key]:
-        parts[key] = "***"
+    for key in parts:
+        if _SECRET.search(key):
+            parts[key] = "***"
     return make_conninfo("", **parts) if parts else "(the defaults of libpq: PGHOST, PGDATABASE, …)"
