@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -21,7 +22,15 @@ CONNECT = {
 }
 """A dead peer is noticed within about 15 seconds, where the DSN does not say otherwise."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 15.0
+_GREETING = "SELECT pg_backend_pid(), pg_is_in_recovery()"
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 3.0
+OPENING = 10.0
+"""Seconds in which a server has to greet us and answer once."""
+CANCELLING = 2.0
+"""Seconds in which a statement has to end that took too long and was cancelled."""
+
+
+T = TypeVar("T")
 
 
 class Link:
@@ -50,9 +59,8 @@ class Link:
         async with self._lock:
             connection = await self._connect()
             try:
-                async with asyncio.timeout(deadline):
-                    cursor = await connection.execute(query, parameters, binary=binary)
-                    rows = await cursor.fetchall() if cursor.description else []
+                fetching = _fetch(connection, query, parameters, binary)
+                rows = await _within(deadline, connection, fetching)
             except BaseException as error:
                 await self._after(error, connection)
                 raise
@@ -76,7 +84,7 @@ class Link:
         while True:
             try:
                 self._connection = await self._open()
-            except psycopg.Error as error:
+            except (psycopg.Error, OSError) as error:
                 self._tell(error)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
                 pause = min(pause * 2, LONGEST_PAUSE)
@@ -89,8 +97,8 @@ class Link:
             self._conninfo, autocommit=True, row_factory=tuple_row, prepare_threshold=None
         )
         try:
-            cursor = await connection.execute("SELECT pg_backend_pid(), pg_is_in_recovery()")
-            pid, standby = await cursor.fetchone() or (0, False)
+            greeting = _fetch(connection, _GREETING)
+            ((pid, standby),) = await _within(OPENING, connection, greeting)
             if standby:
                 raise psycopg.errors.ReadOnlySqlTransaction("the server is a read-only standby")
             self.pooled = pid != connection.info.backend_pid
@@ -114,6 +122,39 @@ class Link:
         if self._down != (error is not None):
             self._down = error is not None
             self._report(self._name, error)
+
+
+async def _fetch(
+    connection: psycopg.AsyncConnection[tuple[Any, ...]],
+    query: str,
+    parameters: Any = None,
+    binary: bool = False,
+) -> list[tuple[Any, ...]]:
+    cursor = await connection.execute(query, parameters, binary=binary)
+    return await cursor.fetchall() if cursor.description else []
+
+
+async def _within(
+    deadline: float, connection: psycopg.AsyncConnection[Any], work: Coroutine[Any, Any, T]
+) -> T:
+    """The result of what a connection does. Raises TimeoutError when it is late, even when the
+    server does not hear us any more: then the connection is closed without a word.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task}, timeout=deadline)
+        if task.done():
+            return task.result()
+        with contextlib.suppress(psycopg.Error, OSError):
+            await connection.cancel_safe(timeout=CANCELLING)
+        await asyncio.wait({task}, timeout=CANCELLING)
+        raise TimeoutError(f"the database did not answer within {deadline:g} s")
+    finally:
+        if not task.done():
+            connection.pgconn.finish()
+            task.cancel()
+        await asyncio.wait({task})
+        task.cancelled() or task.exception()  # whatever it is, it was told already
 
 
 def connection_string(dsn: str, name: str) -> str:
