@@ -1,5 +1,6 @@
 """The bell: whatever makes a job ready wakes the sleepers of its queue, and only those."""
 
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -8,6 +9,7 @@ import pytest
 from tests.support import claim_one, enqueue, expire, heard, register, value
 
 Connection = psycopg.Connection[Any]
+Guard = Callable[..., bool]
 
 
 def fall_asleep(connection: Connection, queue: str = "default") -> None:
@@ -86,3 +88,47 @@ def test_what_comes_back_rings(connection: Connection, other: Connection, come_b
     fall_asleep(other)
     come_back(connection, id)
     assert len(heard(other, "pgqueue")) == 1
+
+
+# The guard in it, with and without
+
+ENQUEUE = "SELECT pgqueue.enqueue('t')"
+MANY = """SELECT pgqueue.enqueue_many('[{"task": "t"}]')"""
+IN_ENQUEUE = "NOT pg_try_advisory_xact_lock_shared(7077, hashtext(enqueue.queue))"
+IN_RING = "NOT pg_try_advisory_xact_lock_shared(7077, hashtext(ring.queue))"
+SLEEP = "SELECT pg_advisory_lock(7077, hashtext('default'))"
+BELLS = [
+    pytest.param("enqueue", IN_ENQUEUE, ENQUEUE, id="enqueue"),
+    pytest.param("ring", IN_RING, MANY, id="ring"),
+]
+
+
+@pytest.mark.parametrize(("function", "bell", "statement"), BELLS)
+def test_the_bell_is_silent_when_nobody_sleeps(
+    connection: Connection,
+    other: Connection,
+    guard: Guard,
+    function: str,
+    bell: str,
+    statement: str,
+) -> None:
+    guarded = guard(function, bell, "true")
+    other.execute("LISTEN pgqueue")
+    connection.execute(statement)
+    assert len(heard(other, "pgqueue")) == (0 if guarded else 1)
+
+
+@pytest.mark.parametrize(("function", "bell", "statement"), BELLS)
+def test_the_bell_wakes_who_sleeps(
+    connection: Connection,
+    other: Connection,
+    guard: Guard,
+    function: str,
+    bell: str,
+    statement: str,
+) -> None:
+    guarded = guard(function, bell, "false")
+    other.execute("LISTEN pgqueue")
+    other.execute(SLEEP)
+    connection.execute(statement)
+    assert len(heard(other, "pgqueue")) == (1 if guarded else 0)

@@ -19,7 +19,6 @@ from tests.support import (
     definition_of,
     enqueue,
     expire,
-    heard,
     job,
     register,
     rescue,
@@ -27,25 +26,11 @@ from tests.support import (
     rows,
     state,
     value,
-    without,
 )
 
 Connection = psycopg.Connection[Any]
 Guard = Callable[..., bool]
 LEASES = " AND j.lease = leases[width_bucket(j.id, ids)]"
-
-
-@pytest.fixture(params=["guarded", "unguarded"])
-def guard(request: pytest.FixtureRequest, connection: Connection) -> Guard:
-    """Takes the fragment out of the function in the second run; tells whether it is still there."""
-
-    def guard(function: str, fragment: str, replacement: str = "") -> bool:
-        assert fragment in definition_of(connection, function)
-        if request.param == "unguarded":
-            without(connection, function, fragment, replacement)
-        return bool(request.param == "guarded")
-
-    return guard
 
 
 @pytest.fixture
@@ -285,47 +270,3 @@ def test_pause_accepts_a_queue_that_is_there(connection: Connection, guard: Guar
     else:
         with pytest.raises(UniqueViolation):
             connection.execute(pause)
-
-
-# The bell
-
-ENQUEUE = "SELECT pgqueue.enqueue('t')"
-MANY = """SELECT pgqueue.enqueue_many('[{"task": "t"}]')"""
-IN_ENQUEUE = "NOT pg_try_advisory_xact_lock_shared(7077, hashtext(enqueue.queue))"
-IN_RING = "NOT pg_try_advisory_xact_lock_shared(7077, hashtext(ring.queue))"
-SLEEP = "SELECT pg_advisory_lock(7077, hashtext('default'))"
-BELLS = [
-    pytest.param("enqueue", IN_ENQUEUE, ENQUEUE, id="enqueue"),
-    pytest.param("ring", IN_RING, MANY, id="ring"),
-]
-
-
-@pytest.mark.parametrize(("function", "bell", "statement"), BELLS)
-def test_the_bell_is_silent_when_nobody_sleeps(
-    connection: Connection,
-    other: Connection,
-    guard: Guard,
-    function: str,
-    bell: str,
-    statement: str,
-) -> None:
-    guarded = guard(function, bell, "true")
-    other.execute("LISTEN pgqueue")
-    connection.execute(statement)
-    assert len(heard(other, "pgqueue")) == (0 if guarded else 1)
-
-
-@pytest.mark.parametrize(("function", "bell", "statement"), BELLS)
-def test_the_bell_wakes_who_sleeps(
-    connection: Connection,
-    other: Connection,
-    guard: Guard,
-    function: str,
-    bell: str,
-    statement: str,
-) -> None:
-    guarded = guard(function, bell, "false")
-    other.execute("LISTEN pgqueue")
-    other.execute(SLEEP)
-    connection.execute(statement)
-    assert len(heard(other, "pgqueue")) == (1 if guarded else 0)

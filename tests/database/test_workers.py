@@ -188,6 +188,17 @@ def test_a_locked_job_is_left_to_a_later_thorough_rescue(
     assert [rescued["job_id"] for rescued in rescue(connection, thorough=True)] == [id]
 
 
+def test_a_rescue_calls_each_queue_once(connection: Connection) -> None:
+    for queue in ("b", "a", "b"):
+        enqueue(connection, queue=queue)
+    worker = register(connection, queues=["a", "b"])
+    assert [len(claim(connection, worker, 9, queue)) for queue in ("a", "b")] == [1, 2]
+    expire(connection, worker)
+    assert [rescued["queue"] for rescued in rescue(connection)] == ["a", "b", "b"]
+    epochs = "SELECT name, epoch FROM pgqueue.queue WHERE epoch > 0 ORDER BY name"
+    assert rows(connection, epochs) == [{"name": "a", "epoch": 1}, {"name": "b", "epoch": 1}]
+
+
 def test_two_rescuers_share_the_work(connection: Connection, other: Connection) -> None:
     enqueue(connection)
     worker = register(connection)

@@ -92,6 +92,7 @@ DECLARE
     lost  bigint[];
     names text[];
     taken pgqueue.job;
+    lane  text;
 BEGIN
     WITH expired AS (
         DELETE FROM pgqueue.worker w
@@ -113,7 +114,7 @@ BEGIN
     FOR taken IN
         SELECT j.* FROM pgqueue.job j
         WHERE j.lease IS NOT NULL AND j.worker_id = ANY (lost)
-        ORDER BY j.id
+        ORDER BY j.queue, j.id
         FOR UPDATE SKIP LOCKED
     LOOP
         job_id := taken.id;
@@ -122,6 +123,11 @@ BEGIN
         worker_id := taken.worker_id;
         worker := names[array_position(lost, taken.worker_id)];
         state := pgqueue.take_back(taken);
+        IF state = 'queued' AND lane IS DISTINCT FROM taken.queue THEN
+            lane := taken.queue;
+            UPDATE pgqueue.queue q SET epoch = q.epoch + 1 WHERE q.name = lane;
+            PERFORM pgqueue.ring(lane);
+        END IF;
         RETURN NEXT;
     END LOOP;
 END
@@ -144,8 +150,6 @@ BEGIN
         RETURN 'dead';
     END IF;
     UPDATE pgqueue.job j SET lease = NULL, worker_id = NULL WHERE j.id = taken.id AND j.lease = taken.lease;
-    UPDATE pgqueue.queue q SET epoch = q.epoch + 1 WHERE q.name = taken.queue;
-    PERFORM pgqueue.ring(taken.queue);
     RETURN 'queued';
 END
 $$;

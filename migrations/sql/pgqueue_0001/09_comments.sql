@@ -335,9 +335,10 @@ COMMENT ON FUNCTION pgqueue.enqueue IS
     'attempt; max_args_bytes is the size that args may have as text, in bytes. Works in the caller''s '
     'transaction: it takes effect when that commits, and not at all if it rolls back.';
 COMMENT ON FUNCTION pgqueue.enqueue_many IS
-    'Enqueue many jobs from a JSON array of objects whose keys are the parameters of enqueue(). '
-    'Returns their ids in the order of the array. One bad job refuses all. Works in the caller''s '
-    'transaction: it takes effect when that commits, and not at all if it rolls back.';
+    'Enqueue many jobs from a JSON array of objects whose keys are the parameters of enqueue(), or '
+    'delay, an interval from now, instead of run_at. Returns their ids in the order of the array. '
+    'One bad job refuses all. Works in the caller''s transaction: it takes effect when that commits, '
+    'and not at all if it rolls back.';
 COMMENT ON FUNCTION pgqueue.check_args IS
     'Refuse arguments with more than max_args_bytes bytes of text or more than 100 levels of '
     'nesting. Returns nothing, changes nothing. Works in the caller''s transaction.';
