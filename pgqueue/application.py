@@ -269,7 +269,7 @@ class Application:
                     f'two tasks are named "{name}": {known.__module__}.{known.__qualname__} and '
                     f"{task.__module__}.{task.__qualname__}. Give one of them name=."
                 )
-            self._names[name] = task
+        self._names.update(dict.fromkeys((task.name, *task.definition.aliases), task))
         self._tasks[task.name] = task
         return task
 

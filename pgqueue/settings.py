@@ -44,6 +44,11 @@ class WorkerSettings:
     """What people see. Two workers may share it: the identity is new with every start."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.queues, Mapping):
+            kind = type(self.queues).__name__
+            raise InvalidOption(
+                f'queues maps names to limits, as in {{"default": None}}, got {kind}.'
+            )
         if not self.queues:
             raise InvalidOption("a worker needs at least one queue.")
         for queue, limit in self.queues.items():
