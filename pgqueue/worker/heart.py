@@ -6,19 +6,24 @@ worker its leases; so nothing here waits for the loop, and renewing touches one 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
-from ..database.link import connection_string
+from ..database.link import Link
 from ..database.statement import Statement
-from ..outcome import describe
 
 _REGISTER, _RENEW, _CHECK = Statement("register"), Statement("renew"), Statement("check_leases")
 _UNREGISTER, _DRAINING = Statement("unregister"), Statement("draining")
+
+UNREGISTERING = 5.0
+"""Seconds in which the worker's row is to be taken away, or else left to expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class Registration:
 class Heart:
     """Registers the worker, renews its leases, and hears which of them were lost or should end.
 
-    Callbacks are called from its thread. `held` returns the (id, lease) pairs that handlers run.
+    Callbacks are called from its thread. `held` returns the (id, lease) pairs that are to be kept.
     """
 
     def __init__(
@@ -48,106 +53,127 @@ class Heart:
         every: float,
         *,
         held: Callable[[], list[tuple[int, int]]],
-        verdict: Callable[[int, str, str | None], None],
+        verdict: Callable[[int, int, str, str | None], None],
         trouble: Callable[[BaseException | None], None],
     ) -> None:
-        self._conninfo = connection_string(dsn, f"pgqueue heart {registration.name}")
+        self._dsn = dsn
         self._registration = registration
         self._every = every
+        self._patience = max(1.0, registration.lease_for / 3)
         self._held = held
         self._verdict = verdict
         self._trouble = trouble
-        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
-        self._stop = threading.Event()
-        self._beat_now = threading.Event()
+        self._registered: Future[None] = Future()
+        self._now, self._stopping = asyncio.Event(), asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._draining = False
-        self._down = False
+        self._clean = True
         self._thread = threading.Thread(target=self._run, name="pgqueue-heart", daemon=True)
         self.worker_id = 0
 
-    def start(self) -> None:
-        """Register and begin to beat. Raises the driver's error when the database cannot be
-        reached.
-        """
-        self._register()
+    async def start(self) -> None:
+        """Begin to beat, and return when the worker is registered. Waits for the database."""
         self._thread.start()
+        await asyncio.wrap_future(self._registered)
 
     def beat(self) -> None:
         """Beat now instead of at the next turn."""
-        self._beat_now.set()
+        self._call(self._now.set)
 
     def drain(self) -> None:
         """Let everybody see that this worker takes no new jobs."""
         self._draining = True
-        self._beat_now.set()
+        self.beat()
 
-    def stop(self) -> None:
-        """Stop beating and take the worker's row away. Blocks for a moment."""
-        self._stop.set()
-        self._beat_now.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=10)
-        try:
-            self._execute(_UNREGISTER, {"worker": self.worker_id})
-        except (psycopg.Error, OSError):
-            pass  # the row expires, and rescue finds nothing left to take
-        finally:
-            self._close()
+    async def stop(self, *, clean: bool) -> None:
+        """Stop beating. A worker that leaves nothing behind (`clean`) takes its row away; the row
+        of another expires, so that its jobs are rescued.
+        """
+        self._clean = clean
+        while self._thread.is_alive():
+            self._call(self._stopping.set)
+            await asyncio.to_thread(self._thread.join, 1.0)
+
+    def _call(self, function: Callable[[], None]) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has just ended
+                self._loop.call_soon_threadsafe(function)
+
+    # What follows runs in the thread, on a loop of its own
 
     def _run(self) -> None:
-        due = time.monotonic() + self._every
-        while not self._stop.is_set():
-            self._beat_now.wait(timeout=max(0.0, due - time.monotonic()))
-            self._beat_now.clear()
-            if self._stop.is_set():
-                return
-            due = time.monotonic() + self._every
+        try:
+            asyncio.run(self._live())
+        except BaseException as error:
+            if self._registered.done():
+                raise
+            self._registered.set_exception(error)
+
+    async def _live(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        name = f"pgqueue heart {self._registration.name}"
+        self._link = Link(self._dsn, name, report=lambda _, error: self._trouble(error))
+        beating = asyncio.create_task(self._beat_for_ever())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({beating, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if beating.done():
+                beating.result()
+            beating.cancel()
+            await asyncio.wait({beating})
+            await self._unregister()
+        finally:
+            stopping.cancel()
+            await self._link.drop()
+
+    async def _beat_for_ever(self) -> None:
+        while True:
+            pause = self._every
             try:
-                self._beat()
-            except (psycopg.Error, OSError) as error:
-                self._close()
-                due = time.monotonic() + min(self._every, 1.0)
-                self._tell(error)
-            else:
-                self._tell(None)
+                await self._beat()
+            except psycopg.Error as error:
+                if not self._registered.done() and not isinstance(error, psycopg.OperationalError):
+                    raise
+                pause = min(pause, 1.0)
+            except TimeoutError:
+                pause = 0.0
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._now.wait()
+            self._now.clear()
 
-    def _beat(self) -> None:
+    async def _beat(self) -> None:
         held = sorted(self._held())
-        rows = self._execute(_RENEW, {"worker": self.worker_id, "running": len(held)})
-        if not rows[0][0]:
-            self._register()
+        running = {"worker": self.worker_id, "running": len(held)}
+        if not (await self._fetch(_RENEW, running))[0][0]:
+            await self._register()
         if self._draining:
-            self._execute(_DRAINING, {"worker": self.worker_id})
-        if held:
-            pairs = {"ids": [id for id, _ in held], "leases": [lease for _, lease in held]}
-            for job_id, verdict, reason in self._execute(_CHECK, pairs):
-                self._verdict(job_id, verdict, reason)  # type: ignore[arg-type]  # typed by the statement
+            await self._fetch(_DRAINING, {"worker": self.worker_id})
+        newest = dict(held)
+        for job_id, lease in held:
+            if newest[job_id] != lease:  # this worker was rescued, and claimed the job once more
+                self._verdict(job_id, lease, "lost", None)
+        if newest:
+            pairs = {"ids": list(newest), "leases": list(newest.values())}
+            for job_id, verdict, reason in await self._fetch(_CHECK, pairs):
+                self._verdict(job_id, newest[job_id], verdict, reason)
 
-    def _register(self) -> None:
+    async def _register(self) -> None:
         mine = self._registration
-        parameters = {name: getattr(mine, name) for name in Registration.__slots__}
-        rows = self._execute(_REGISTER, parameters)
-        self.worker_id = rows[0][0]  # type: ignore[assignment]  # typed by the statement
+        rows = await self._fetch(
+            _REGISTER, {name: getattr(mine, name) for name in Registration.__slots__}
+        )
+        self.worker_id = rows[0][0]
+        if not self._registered.done():
+            self._registered.set_result(None)
 
-    def _execute(
-        self, statement: Statement, parameters: Mapping[str, object]
-    ) -> list[tuple[object, ...]]:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._conninfo, autocommit=True, prepare_threshold=None
-            )
-        return self._connection.execute(statement.text, parameters).fetchall()
+    async def _unregister(self) -> None:
+        if self._clean and self.worker_id:
+            with contextlib.suppress(psycopg.Error, TimeoutError):
+                async with asyncio.timeout(UNREGISTERING):
+                    await self._fetch(_UNREGISTER, {"worker": self.worker_id})
 
-    def _tell(self, error: BaseException | None) -> None:
-        if self._down != (error is not None):
-            self._down = error is not None
-            self._trouble(error)
-
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-
-def reason_of(error: BaseException) -> str:
-    return describe(error).message
+    async def _fetch(
+        self, statement: Statement, parameters: dict[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        return await self._link.fetch(statement.text, parameters, deadline=self._patience)

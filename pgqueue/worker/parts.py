@@ -9,7 +9,7 @@ import contextlib
 import functools
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from importlib.metadata import version
 from typing import Any, ParamSpec
 
@@ -137,18 +137,20 @@ class Parts:
             trouble=self._claim_failed,
         )
 
-    def start(self) -> list[asyncio.Task[Any]]:
+    def start(self) -> tuple[asyncio.Task[None], list[asyncio.Task[Any]]]:
         """The feeder, which ends when the work is done, and the services, which never end."""
-        runs = [self._feeder.run(), self.finisher.run(), self._janitor.run()]
+        services: list[Coroutine[Any, Any, None]] = [self.finisher.run(), self._janitor.run()]
         if self._settings.listen:
-            runs.append(self.listener.run())
-        return [asyncio.create_task(run) for run in runs]
+            services.append(self.listener.run())
+        feeding = asyncio.create_task(self._feeder.run())
+        return feeding, [asyncio.create_task(service) for service in services]
 
-    async def close(self) -> None:
+    async def close(self, *, clean: bool) -> None:
+        """`clean` says that no claim is on its way."""
         self.threads.close()
         self._children.close()
         await self.listener.close()
-        await asyncio.to_thread(self.heart.stop)
+        await self.heart.stop(clean=clean and not self.finisher.pending)
 
     def _report(self, job: RunningJob) -> None:
         if job.progress_text is not None:

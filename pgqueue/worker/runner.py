@@ -21,6 +21,10 @@ from .claimer import Claim
 from .threads import Threads
 
 
+LONGEST_TIMEOUT = 1e9
+"""Seconds, about 30 years: rows made in SQL may say more than Python's clock can count."""
+
+
 @dataclass(slots=True)
 class Attempt:
     """A running attempt, why it was told to stop, if it was ("cancel", "lost", "shutdown"), and
@@ -57,7 +61,9 @@ class Runner:
     def prepare(self, claim: Claim, task: Task[..., Any]) -> Attempt:
         """An attempt at this claim, not yet running."""
         definition = task.definition
-        limit = definition.timeout if claim.timeout is None else timedelta(seconds=claim.timeout)
+        limit = definition.timeout
+        if claim.timeout is not None:
+            limit = timedelta(seconds=min(claim.timeout, LONGEST_TIMEOUT))
         job = RunningJob(
             id=claim.id,
             lease=claim.lease,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextvars
 import heapq
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
 from ..application import Application
-from ..events import JobFinished, JobStarted, Observer
-from ..outcome import Outcome, Succeeded
+from ..events import JobFinished, JobStarted, LeaseWasLost, Observer
+from ..outcome import Cancelled, Outcome, Succeeded
 from .claimer import Claim
 from .eager import start_task
 from .finisher import Ended, Finisher
@@ -44,11 +45,12 @@ class Slots:
         self._freed = freed
         self._waiting: list[tuple[int, int, Claim]] = []
         self._turn = 0
-        self._attempts: dict[int, Attempt] = {}
+        self._attempts: dict[tuple[int, int], Attempt] = {}
         self._interrupted: list[tuple[int, int]] = []
         self._held: Counter[str] = Counter()
         self._filling = False
         self._closed = False
+        self._context = contextvars.copy_context()
         self.finished = 0
         self.outcomes: Counter[str] = Counter()
 
@@ -71,13 +73,13 @@ class Slots:
         return self._held[queue]
 
     def leases(self) -> list[tuple[int, int]]:
-        """The (id, lease) of every job that runs. Safe to call from another thread."""
-        return [(attempt.job.id, attempt.job.lease) for attempt in tuple(self._attempts.values())]
+        """The (id, lease) of all that runs or waits here. Safe to call from another thread."""
+        waiting = [(claim.id, claim.lease) for _, _, claim in tuple(self._waiting)]
+        return [*tuple(self._attempts), *waiting]
 
     def held_leases(self) -> list[int]:
         """The leases of all jobs that run or wait here."""
-        running = [attempt.job.lease for attempt in self._attempts.values()]
-        return running + [claim.lease for _, _, claim in self._waiting]
+        return [lease for _, lease in self.leases()]
 
     def take(self, claims: Iterable[Claim]) -> None:
         for claim in claims:
@@ -99,12 +101,30 @@ class Slots:
         finally:
             self._filling = False
 
-    def stop_job(self, job_id: int, verdict: str, reason: str | None) -> None:
+    def stop_job(self, job_id: int, lease: int, verdict: str, reason: str | None) -> None:
         """A job should end ("cancel"), or its lease is gone ("lost")."""
-        attempt = self._attempts.get(job_id)
-        if attempt is not None and attempt.stopped is None:
+        attempt = self._attempts.get((job_id, lease))
+        if attempt is None:
+            self._forget(job_id, lease, verdict)
+        elif attempt.stopped is None:
             default = "its lease was lost" if verdict == "lost" else "somebody cancelled it"
             self._runner.interrupt(attempt, verdict, reason or default)
+        else:
+            return
+        if verdict == "lost" and self._emit is not None:
+            self._emit(LeaseWasLost(self._worker, job_id))
+
+    def _forget(self, job_id: int, lease: int, verdict: str) -> None:
+        """The same for a job that waits here, and so has no handler to tell."""
+        for entry in self._waiting:
+            claim = entry[2]
+            if (claim.id, claim.lease) == (job_id, lease):
+                self._waiting.remove(entry)
+                heapq.heapify(self._waiting)
+                self._held[claim.queue] -= 1
+                if verdict == "cancel":
+                    self._finisher.add(Ended(job_id, lease, claim.queue, Cancelled(), False))
+                return
 
     def close(self) -> list[tuple[int, int]]:
         """Start no more jobs. Returns the (id, lease) of those that did not start."""
@@ -131,7 +151,7 @@ class Slots:
             self._held[claim.queue] -= 1
             self._unknown(claim)
             return
-        attempt = self._attempts[claim.id] = self._runner.prepare(claim, task)
+        attempt = self._attempts[claim.id, claim.lease] = self._runner.prepare(claim, task)
         if self._emit is not None:
             job = attempt.job
             self._emit(
@@ -146,14 +166,14 @@ class Slots:
                     claim.args,
                 )
             )
-        attempt.running = start_task(self._run(attempt))
+        attempt.running = start_task(self._run(attempt), self._context.copy())
 
     async def _run(self, attempt: Attempt) -> None:
         job = attempt.job
         job.started = time.monotonic()
         outcome = await self._runner.run(attempt)
         ran = time.monotonic() - job.started
-        del self._attempts[job.id]
+        del self._attempts[job.id, job.lease]
         self._held[job.queue] -= 1
         if attempt.stopped == "shutdown" and not attempt.returned and not job.completed:
             self._interrupted.append((job.id, job.lease))

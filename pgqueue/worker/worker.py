@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from ..application import Application
@@ -23,6 +23,8 @@ from ..events import (
 from ..settings import WorkerSettings
 from .parts import Links, Parts
 
+LAST_CLAIM = 5.0
+"""Seconds that a claim on its way gets to arrive."""
 INTERRUPTED = 2.0
 """Seconds that interrupted handlers get to clean up."""
 LAST_WRITES = 10.0
@@ -81,7 +83,7 @@ class Worker:
         """
         links = Links(self.app.dsn, self.name, self._emit)
         try:
-            if not await self._database_is_ready(links.make("starter")):
+            if not await self._unless_stopped(_check_schema(links.make("starter"))):
                 return
             await links.drop()
             async with self.app.resources() as state:
@@ -100,38 +102,50 @@ class Worker:
         finally:
             await links.drop()
 
-    async def _database_is_ready(self, link: Link) -> bool:
-        """False when `stop()` was called before the database could be reached."""
-        check = asyncio.create_task(_check_schema(link))
+    async def _unless_stopped(self, first: Coroutine[Any, Any, None]) -> bool:
+        """False when `stop()` was called before this came to its end, as without a database."""
+        task = asyncio.create_task(first)
+        await self._until_stopped_or_one_of(task)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+            return False
+        task.result()
+        return True
+
+    async def _until_stopped_or_one_of(self, *tasks: asyncio.Task[Any]) -> None:
         stopped = asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait({check, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if check.done():
-                check.result()
-            return check.done()
+            await asyncio.wait({*tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            check.cancel()
             stopped.cancel()
 
     async def _live(self, parts: Parts) -> None:
-        await asyncio.to_thread(parts.heart.start)
-        running: list[asyncio.Task[Any]] = []
+        services: list[asyncio.Task[Any]] = []
+        clean = True
         try:
-            running = parts.start()
+            if not await self._unless_stopped(parts.heart.start()):
+                return
+            feeding, services = parts.start()
             self._started(parts)
-            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            await self._until_stopped_or_one_of(feeding, *services)
+            self._stopping.set()
+            _, claiming = await asyncio.wait({feeding}, timeout=LAST_CLAIM)
+            clean = not claiming
+            feeding.cancel()
+            await asyncio.wait({feeding})
             await self._drain(parts)
-            for task in done:
-                task.result()  # a service never ends by itself: this raises what broke it
+            for task in (feeding, *services):
+                if task.done() and not task.cancelled():
+                    task.result()  # a service never ends by itself: this raises what broke it
         finally:
-            for task in running:
+            for task in services:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-            await parts.close()
+            await asyncio.gather(*services, return_exceptions=True)
+            await parts.close(clean=clean)
 
     async def _drain(self, parts: Parts) -> None:
-        """No new jobs; running ones get the grace time; the rest goes back, attempts and all."""
-        self._stopping.set()
+        """Running jobs get the grace time; the rest goes back, attempts and all."""
         released = parts.slots.close()
         parts.finisher.release(released)
         self._emit(WorkerDraining(self.name, parts.slots.running, self.settings.grace))

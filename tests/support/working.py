@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import psycopg
-from pgqueue import PgQueue
+
+from pgqueue import PgQueue, Worker
 from pgqueue.events import Event, JobFinished, JobStarted
 from pgqueue.handle import Job
-
 from tests.support.jobs import rows, state, value
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class Events(list[Event]):
         return [e.job_id for e in self.of(JobFinished) if task in (None, e.task)]
 
 
-def working(app: PgQueue, **settings: Any) -> AbstractAsyncContextManager[Any]:
+def working(app: PgQueue, **settings: Any) -> Worker:
     """A worker of the application that notices crashes quickly."""
     return app.worker(**{**QUICK, **settings})
 
@@ -53,6 +53,12 @@ async def application(dsn: str) -> AsyncIterator[PgQueue]:
     finally:
         await app.close_async()
         app.close()
+
+
+def asleep(worker: Worker) -> bool:
+    """Whether the worker sleeps until a bell rings."""
+    parts = worker._parts
+    return parts is not None and parts._feeder.asleep
 
 
 async def soon(condition: Callable[[], T], *, what: str = "", within: float = 20.0) -> T:

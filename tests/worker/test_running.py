@@ -10,7 +10,7 @@ from pgqueue import NotInJob, PgQueue, RunningJob, SchemaMissing, current_job
 from pgqueue.events import WorkerStarted, WorkerStopped
 
 from tests.support.jobs import Connection, enqueue, job, value
-from tests.support.working import Events, all_ended, become, soon, working
+from tests.support.working import Events, all_ended, asleep, become, soon, working
 
 
 async def test_async_on_the_loop_and_plain_in_threads(app: PgQueue, connection: Connection) -> None:
@@ -148,7 +148,7 @@ async def test_a_sleeping_worker_hears_of_scheduled_jobs(
     async def t() -> None: ...
 
     async with working(app, poll=60.0) as worker:
-        await soon(lambda: worker._feeder.asleep)
+        await soon(lambda: asleep(worker))
         scheduled = t.using(delay=0.3).enqueue(connection)
         await become(connection, scheduled, "succeeded", within=10)
 
@@ -182,7 +182,7 @@ async def test_once_runs_what_is_due_and_ends(app: PgQueue, connection: Connecti
 
     grow.enqueue(connection, 5)
     future = grow.using(delay=3600).enqueue(connection, 0)
-    await asyncio.wait_for(working(app, once=True, poll=60.0).run(), 30)  # type: ignore[attr-defined]  # a Worker
+    await asyncio.wait_for(working(app, once=True, poll=60.0).run(), 30)
     assert value(connection, "SELECT count(*) FROM pgqueue.job_done") == 6
     assert future.state(connection) == "scheduled"
 
@@ -192,7 +192,7 @@ async def test_max_jobs(app: PgQueue, connection: Connection, events: Events) ->
     async def t() -> None: ...
 
     app.enqueue_many(connection, [t.job() for _ in range(20)])
-    await asyncio.wait_for(working(app, max_jobs=7).run(), 30)  # type: ignore[attr-defined]  # a Worker
+    await asyncio.wait_for(working(app, max_jobs=7).run(), 30)
     assert len(events.finished()) == 7
     assert value(connection, "SELECT count(*) FROM pgqueue.job WHERE attempt = 0") == 13
 
@@ -202,12 +202,12 @@ async def test_max_idle(app: PgQueue, connection: Connection, events: Events) ->
     async def t() -> None: ...
 
     t.enqueue(connection)
-    await asyncio.wait_for(working(app, max_idle=0.3, poll=60.0).run(), 30)  # type: ignore[attr-defined]  # a Worker
+    await asyncio.wait_for(working(app, max_idle=0.3, poll=60.0).run(), 30)
     assert len(events.finished()) == 1
 
 
 async def test_max_rss_stops_a_worker_that_grew(app: PgQueue, connection: Connection) -> None:
-    await asyncio.wait_for(working(app, max_rss_mb=1).run(), 30)  # type: ignore[attr-defined]  # a Worker
+    await asyncio.wait_for(working(app, max_rss_mb=1).run(), 30)
 
 
 async def test_the_worker_tells_what_it_is_and_what_it_did(
@@ -234,7 +234,7 @@ async def test_the_worker_tells_what_it_is_and_what_it_did(
     )  # fmt: skip
     (stopped,) = events.of(WorkerStopped)
     assert (stopped.succeeded, stopped.dead, stopped.released) == (1, 1, 0)
-    assert worker.leftover_threads == 0
+    assert worker.leftover == 0
 
 
 async def test_a_database_without_pgqueue_is_told_of_with_the_cure(empty_dsn: str) -> None:
