@@ -65,6 +65,13 @@ class Claimer:
 
     async def claim(self, queue: str, most: int) -> list[Claim]:
         """Up to `most` jobs, in the order in which they should run."""
+        claims = await self._scan(queue, most)
+        if not claims and self._watermarks[queue].wants_full_scan(time.monotonic()):
+            # The scan itself found out that jobs came back behind it; nobody will ring for them again.
+            claims = await self._scan(queue, most)
+        return claims
+
+    async def _scan(self, queue: str, most: int) -> list[Claim]:
         watermark = self._watermarks[queue]
         began = time.monotonic()
         places = watermark.begin(began)

@@ -32,6 +32,14 @@ BATCH = 500
 DELAY = 0.003
 """Seconds that a result waits for company while other jobs run."""
 PROGRESS_EVERY = 1.0
+ASIDE = 1.0
+"""Seconds between attempts to write an outcome whose row others have locked."""
+_BLAMED_ON_THE_JOB = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+)
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 
@@ -61,14 +69,18 @@ class Finisher:
         emit: Observer,
         busy: Callable[[], bool],
         retried: Callable[[], None],
+        written: Callable[[], None],
     ) -> None:
         self._link = link
         self._worker = worker
         self._emit = emit
         self._busy = busy
         self._retried = retried
+        self._written = written
         self._ended: list[Ended] = []
         self._released: list[tuple[int, int]] = []
+        self._aside: list[Ended] = []
+        self._aside_released: list[tuple[int, int]] = []
         self._progress: dict[tuple[int, int], str] = {}
         self._progress_due = 0.0
         self._wake = asyncio.Event()
@@ -78,11 +90,13 @@ class Finisher:
 
     @property
     def pending(self) -> int:
-        return len(self._ended) + len(self._released)
+        aside = len(self._aside) + len(self._aside_released)
+        return len(self._ended) + len(self._released) + aside
 
     def leases(self) -> list[int]:
         """Leases whose end is not written yet."""
-        return [ended.lease for ended in self._ended] + [lease for _, lease in self._released]
+        released = [lease for _, lease in (*self._released, *self._aside_released)]
+        return [ended.lease for ended in (*self._ended, *self._aside)] + released
 
     def add(self, ended: Ended) -> None:
         self._ended.append(ended)
@@ -126,7 +140,8 @@ class Finisher:
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
             self._again = False
-            if not (self._ended or self._released):
+            self._written()
+            if not self.pending:
                 if self._progress:
                     asyncio.get_running_loop().call_later(PROGRESS_EVERY, self._wake.set)
                 self._idle.set()
@@ -141,7 +156,7 @@ class Finisher:
         while self._released:
             released = sorted(self._released[:BATCH])
             await self._store_progress(released)
-            await self._link.fetch(_RELEASE.text, _pairs(released))
+            await self._release(released)
             del self._released[: len(released)]
         await self._write_progress()
 
@@ -169,6 +184,8 @@ class Finisher:
         """One statement for all. When it is refused, halves are tried, so that one job costs itself
         only.
         """
+        if not group:
+            return
         results = [
             f'"{ended.id}":{ended.outcome.result}'
             for ended in group
@@ -182,7 +199,14 @@ class Finisher:
         }
         try:
             rows = await self._link.fetch(_COMPLETE.text, parameters)
-        except (psycopg.DataError, psycopg.ProgrammingError, psycopg.IntegrityError) as error:
+        except psycopg.errors.LockNotAvailable:
+            free, locked = await self._look(group)
+            if not locked:
+                raise
+            self._set_aside(locked)
+            await self._complete(queue, free)
+            return
+        except _BLAMED_ON_THE_JOB as error:
             if len(group) > 1:
                 middle = len(group) // 2
                 await self._complete(queue, group[:middle])
@@ -207,13 +231,45 @@ class Finisher:
 
     async def _check_committed(self, group: list[Ended]) -> None:
         """Handlers said that they completed these jobs themselves. Who is still leased, lied."""
-        rows = await self._link.fetch(
-            _HELD.text, _pairs(sorted((ended.id, ended.lease) for ended in group))
-        )
-        open_still = {id for (id,) in rows}
-        for ended in group:
-            if ended.id in open_still:
-                await self._conclude(ended, ended.outcome)
+        free, locked = await self._look(group, leased=True)
+        self._set_aside(locked)
+        for ended in free:
+            await self._conclude(ended, ended.outcome)
+
+    async def _look(
+        self, group: list[Ended], *, leased: bool = False
+    ) -> tuple[list[Ended], list[Ended]]:
+        """Parts those whose rows somebody has locked from the others, or from the leased others."""
+        pairs = _pairs(sorted((ended.id, ended.lease) for ended in group))
+        free = dict(await self._link.fetch(_HELD.text, pairs))
+        others = [ended for ended in group if free.get(ended.id, not leased)]
+        return others, [ended for ended in group if free.get(ended.id) is False]
+
+    def _set_aside(self, locked: list[Ended]) -> None:
+        """Try these again in a moment. Somebody holds their rows, perhaps for long."""
+        if locked:
+            self._aside += locked
+            asyncio.get_running_loop().call_later(ASIDE, self._bring_back)
+
+    def _bring_back(self) -> None:
+        self._ended += self._aside
+        self._released += self._aside_released
+        self._aside.clear()
+        self._aside_released.clear()
+        self._rouse()
+
+    async def _release(self, pairs: list[tuple[int, int]]) -> None:
+        try:
+            await self._link.fetch(_RELEASE.text, _pairs(pairs))
+        except psycopg.errors.LockNotAvailable:
+            free = dict(await self._link.fetch(_HELD.text, _pairs(pairs)))
+            locked = [pair for pair in pairs if free.get(pair[0]) is False]
+            if not locked:
+                raise
+            self._aside_released += locked
+            asyncio.get_running_loop().call_later(ASIDE, self._bring_back)
+            rest = [pair for pair in pairs if pair not in locked]
+            await self._link.fetch(_RELEASE.text, _pairs(rest))
 
     async def _conclude(self, ended: Ended, outcome: Outcome) -> None:
         """Write one outcome that is not a plain success."""
@@ -229,7 +285,15 @@ class Finisher:
                 statement, parameters = _CANCEL, {"reason": reason}
             case Succeeded():
                 return
-        rows = await self._link.fetch(statement.text, {**parameters, **fence})
+        try:
+            rows = await self._link.fetch(statement.text, {**parameters, **fence})
+        except psycopg.errors.LockNotAvailable:
+            self._set_aside([ended._replace(outcome=outcome)])
+            return
+        except psycopg.IntegrityError as error:
+            self._emit(Trouble(self._worker, "finish", describe(error).message))
+            self._set_aside([ended._replace(outcome=outcome)])
+            return
         if rows[0][0] is None and not self._again:
             self._emit(LeaseWasLost(self._worker, ended.id))
 

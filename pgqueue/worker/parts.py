@@ -91,6 +91,7 @@ class Parts:
             emit=emit,
             busy=lambda: not self.slots.idle,
             retried=lambda: self._janitor.poke(),
+            written=changed.set,
         )
         report = _on_loop(self._report)
         runner = Runner(app, self.threads, self._children, state, report=report)

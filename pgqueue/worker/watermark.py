@@ -18,8 +18,10 @@ from collections.abc import Iterable
 
 from ..job import PRIORITIES
 
-FULL_SCAN = 30.0
-"""Seconds between full scans at least; a claimer that died between lock and commit needs one."""
+FULL_SCAN = 2.0
+"""Seconds between full scans at least. They find the jobs whose rows were locked when the claimer
+came by: by a claimer that then died, by somebody who began to wait for the job or to cancel it.
+"""
 FULL_SCAN_SHARE = 0.02
 """Of its time, a claimer spends at most this share in full scans."""
 
@@ -37,9 +39,13 @@ class Watermark:
         self._full_scan_due = 0.0
         self._scanning_fully = False
 
+    def wants_full_scan(self, now: float) -> bool:
+        """Whether the next scan will start from the beginning."""
+        return now >= self._full_scan_due
+
     def begin(self, now: float) -> list[Place]:
         """The places to start after, in the order of PRIORITIES."""
-        self._scanning_fully = now >= self._full_scan_due
+        self._scanning_fully = self.wants_full_scan(now)
         if self._scanning_fully:
             self._marks = dict.fromkeys(PRIORITIES, START)
         return list(self._marks.values())

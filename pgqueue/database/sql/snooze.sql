@@ -1,3 +1,6 @@
+-- A job that somebody else has locked must not keep the others waiting, hence the lock_timeout.
+WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', '300ms', true))
 SELECT pgqueue.snooze(
     CAST(%(id)s AS bigint), CAST(%(lease)s AS bigint),
     make_interval(secs => CAST(%(delay)s AS double precision)))
+FROM patience
