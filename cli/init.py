@@ -59,7 +59,9 @@ NEXT = (
 @click.command()
 @click.pass_obj
 def init(session: Session) -> None:
-    """Begin a project here: jobs.py, test_jobs.py, and [tool.pgqueue] in pyproject.toml.
+    """Begin a project here.
+
+    It writes jobs.py, test_jobs.py, and [tool.pgqueue] in pyproject.toml.
 
     Files that are there already are not touched: then nothing is written at all.
     """

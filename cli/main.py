@@ -17,7 +17,7 @@ import click
 from .errors import USAGE, CommandError, explain
 from .flags import add_global_options, global_options
 from .printable import printable
-from .session import Session
+from .session import Session, refuses_color
 
 COMMANDS: dict[str, dict[str, str]] = {
     "Run": {
@@ -39,7 +39,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "migrate": "Install or upgrade the schema.",
     },
     "Setup": {
-        "init": "Begin a project: jobs, a test, the configuration.",
+        "init": "Begin a project here.",
         "config": "Every setting, its value, its source.",
         "completion": "Completion for your shell.",
         "version": "Print the version.",
@@ -109,6 +109,8 @@ class Program(click.Group):
         except click.UsageError as error:
             return _show(_usage(error))
         except click.ClickException as error:
+            if error.__cause__ is not None:
+                _trace(session, error.__cause__)
             return _show(error)
         except KeyboardInterrupt:
             return INTERRUPTED
@@ -116,9 +118,7 @@ class Program(click.Group):
             _reader_left()
             return 0
         except Exception as error:  # noqa: BLE001 - the end of every error
-            if session.verbose >= 2:
-                text = session.scrub(traceback.format_exc())
-                click.echo(printable(text, lines=True), err=True)
+            _trace(session, error)
             return _show(explain(error, session))
 
 
@@ -141,6 +141,13 @@ def _usage(error: click.UsageError) -> CommandError:
         hint=f"{where} --help",
         exit_code=USAGE,
     )
+
+
+def _trace(session: Session, error: BaseException) -> None:
+    """Where it came from, for those who ask with -vv."""
+    if session.verbose >= 2:
+        text = "".join(traceback.format_exception(error))
+        click.echo(printable(session.scrub(text), lines=True), err=True)
 
 
 def _show(error: click.ClickException) -> int:
@@ -172,4 +179,6 @@ def _reader_left() -> None:
 @click.pass_context
 def main(context: click.Context) -> None:
     """A job queue in PostgreSQL: a job exists if and only if your transaction commits."""
-    context.ensure_object(Session)
+    session = context.ensure_object(Session)
+    if session.color is None and refuses_color():
+        context.color = False

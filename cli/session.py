@@ -235,5 +235,9 @@ class Session:
         """Colours on stdout: asked for, or on a terminal whose owner does not mind."""
         if self.color is not None:
             return self.color
-        dull = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-        return sys.stdout.isatty() and not dull
+        return sys.stdout.isatty() and not refuses_color()
+
+
+def refuses_color() -> bool:
+    """Whether the environment asks for text without colours."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from .errors import USAGE, CommandError
 from .printable import printable
-from .session import Session
+from .session import Session, refuses_color
 from .values import QUEUE_LIMIT, SECONDS
 
 if TYPE_CHECKING:
@@ -170,8 +170,7 @@ def _queue(name: str, limit: int | None) -> str:
 def _color_on_stderr(session: Session) -> bool:
     if session.color is not None:
         return session.color
-    dull = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return sys.stderr.isatty() and not dull
+    return sys.stderr.isatty() and not refuses_color()
 
 
 def _look_around(

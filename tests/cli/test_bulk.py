@@ -1,0 +1,109 @@
+"""Retrying and cancelling many jobs: counted, asked, done in pages, reported."""
+
+import pytest
+from pgqueue.cli import bulk
+
+from tests.support.jobs import Connection, claim_one, enqueue, state, values
+
+from .conftest import Program
+from .test_jobs import bury
+
+
+def dead_jobs(connection: Connection, count: int, task: str = "pay") -> list[int]:
+    ids = [enqueue(connection, task) for _ in range(count)]
+    for id in ids:
+        bury(connection, id)
+    return ids
+
+
+def test_retry_by_id_asks_nothing(program: Program, connection: Connection) -> None:
+    (id,) = dead_jobs(connection, 1)
+    ran = program("jobs", "retry", str(id))
+    assert (ran.code, ran.out) == (0, "Retried 1.\n")
+    assert state(connection, id) == "queued"
+
+
+def test_what_cannot_be_changed_is_said(program: Program, connection: Connection) -> None:
+    (id,) = dead_jobs(connection, 1)
+    queued = enqueue(connection)
+    ran = program("jobs", "retry", str(id), str(queued), "999999", "--json")
+    assert ran.code == 0
+    assert ran.json == {"matched": 3, "changed": 1, "retried": 1, "unchanged": 2, "ids": [id]}
+    ran = program("jobs", "retry", str(queued))
+    assert (ran.code, ran.out) == (5, "1 could not be retried: not dead or waiting.\n")
+
+
+def test_filters_show_the_count_and_ask(program: Program, connection: Connection) -> None:
+    ids = dead_jobs(connection, 3)
+    other = dead_jobs(connection, 1, "mail")
+    ran = program("jobs", "retry", "--task", "pay", "--error", "declined", answer="n\n")
+    assert ran.code == 1
+    assert '3 dead jobs match (task pay, error has "declined").' in ran.err
+    assert "Retry these 3 now? [y/N]" in ran.err
+    assert "nothing was changed" in ran.err
+    assert {state(connection, id) for id in ids} == {"dead"}
+
+    ran = program("jobs", "retry", "--task", "pay", answer="y\n")
+    assert (ran.code, ran.out) == (0, "Retried 3.\n")
+    assert {state(connection, id) for id in ids} == {"queued"}
+    assert state(connection, other[0]) == "dead"
+
+
+def test_without_an_answer_nothing_is_done(program: Program, connection: Connection) -> None:
+    (id,) = dead_jobs(connection, 1)
+    ran = program.alone("jobs", "retry", "--task", "pay")
+    assert (ran.code, "Hint: --yes" in ran.err) == (1, True)
+    assert state(connection, id) == "dead"
+
+
+def test_many_are_done_page_by_page(
+    program: Program, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "PAGE", 2)
+    ids = dead_jobs(connection, 5)
+    ran = program("jobs", "retry", "--task", "pay", "--yes", "-q")
+    assert [int(line) for line in ran.out.splitlines()] == ids
+    transactions = values(connection, "SELECT DISTINCT xmin::text FROM pgqueue.job")
+    assert len(transactions) == 3
+
+
+def test_cancel_waiting_and_running_jobs(program: Program, connection: Connection) -> None:
+    running = enqueue(connection)
+    claim_one(connection)
+    waiting = enqueue(connection, run_at="2999-01-01Z")
+    ran = program("jobs", "cancel", "--all", "--reason", "sale is over", "--yes", "--json")
+    assert ran.json == {
+        "matched": 2,
+        "changed": 2,
+        "cancelled": 1,
+        "cancelling": 1,
+        "unchanged": 0,
+        "ids": [running, waiting],
+    }
+    assert program("jobs", "show", str(waiting), "--json").json["error"] == "sale is over"
+    assert "asked to stop" in program("jobs", "show", str(running)).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["retry"], "jobs retry: which jobs?"),
+        (["cancel"], "jobs cancel: which jobs?"),
+        (["cancel", "--state", "queued"], "jobs cancel: which jobs?"),
+        (["retry", "1", "--task", "x"], "takes ids or filters, not both"),
+        (["retry", "1", "--all"], "takes ids or filters, not both"),
+        (["retry", "--task", "x", "--state", "succeeded"], "can do nothing about succeeded jobs"),
+        (["cancel", "--task", "x", "--state", "dead"], "can do nothing about dead jobs"),
+        (["retry", "seven"], "is not a valid integer"),
+    ],
+)
+def test_unclear_orders_are_refused(program: Program, arguments: list[str], what: str) -> None:
+    ran = program("jobs", *arguments)
+    assert (ran.code, what in ran.err) == (2, True), ran.err
+
+
+def test_nothing_matched(program: Program) -> None:
+    ran = program("jobs", "retry", "--task", "x")
+    assert (ran.code, "nothing matches: no dead jobs with task x." in ran.err) == (5, True)
+    assert program("jobs", "cancel", "--all").code == 5
+    assert program("jobs", "retry", "4711").code == 5

@@ -1,0 +1,150 @@
+"""Errors: what, why, and what to do about it; never a traceback unasked, never a password."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from tests.support.jobs import Connection, enqueue
+
+from .conftest import Program
+
+COMMANDS = (["jobs", "ls"], ["info"], ["queues", "ls"], ["workers", "ls"], ["jobs", "show", "1"])
+CLOSED = "postgresql://app:s3cret-word@127.0.0.1:1/shop"
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ["migrate"], ["migrate", "status"]])
+def test_no_database_there(elsewhere: Program, command: list[str]) -> None:
+    ran = elsewhere(*command, "-d", CLOSED)
+    lines = ran.err.splitlines()
+    assert ran.code == 1
+    assert lines[0] == "Error: cannot connect to the database."
+    assert "dbname=shop" in lines[1]
+    assert "onnection refused" in lines[1]
+    assert lines[2] == "  (dsn from --dsn)"
+    assert lines[3].startswith("Hint: no Postgres yet? `pgqueue dev start`")
+    assert "s3cret" not in ran.err + ran.out
+
+
+def test_the_source_of_the_dsn_is_told(elsewhere: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", CLOSED)
+    assert "(dsn from DATABASE_URL)" in elsewhere("info").err
+    elsewhere.write("some.env", f"# ours\nexport PGQUEUE_DSN='{CLOSED}'\n")
+    assert "PGQUEUE_DSN in some.env" in elsewhere("info", "--env-file", "some.env").err
+    monkeypatch.delenv("PGQUEUE_DSN")
+    monkeypatch.delenv("DATABASE_URL")
+    elsewhere.write("pyproject.toml", f'[tool.pgqueue]\ndsn = "{CLOSED}"\n')
+    assert "pyproject.toml)" in elsewhere("info").err
+
+
+def test_a_database_that_does_not_exist(program: Program, dsn: str) -> None:
+    ran = program("info", "-d", make_conninfo(dsn, dbname="nowhere_to_be_found"))
+    assert 'database "nowhere_to_be_found" does not exist' in ran.err
+    assert "createdb" in ran.err
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "postgresql://app:s3cret-word@host:port:port/shop",
+        "postgresql://app:s3cret-word@[::1/shop",
+        "password=s3cret-word user",
+        "mysql://app:s3cret-word@host/shop",
+    ],
+)
+@pytest.mark.parametrize("command", [["info"], ["migrate"], ["config"], ["info", "-vv"]])
+def test_a_dsn_that_cannot_be_read_is_not_shown(
+    elsewhere: Program, broken: str, command: list[str]
+) -> None:
+    ran = elsewhere(*command, "-d", broken)
+    assert ran.code in (1, 2) or command == ["config"]
+    assert "s3cret" not in ran.err + ran.out
+
+
+def test_the_password_stays_hidden_in_tracebacks_and_settings(elsewhere: Program) -> None:
+    for command in (["info", "-vv"], ["config"], ["config", "--json"], ["migrate", "-vv"]):
+        ran = elsewhere(*command, "-d", CLOSED)
+        assert "s3cret" not in ran.err + ran.out
+        assert ("Traceback" in ran.err) == ("-vv" in command)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_schema(program: Program, empty_dsn: str, command: list[str]) -> None:
+    ran = program(*command, "-d", empty_dsn)
+    name = urlsplit(empty_dsn).path[1:]
+    assert ran.code == 3
+    assert ran.err.splitlines() == [
+        f'Error: schema "pgqueue" in database "{name}" is not installed.',
+        "Hint: pgqueue migrate",
+    ]
+
+
+def test_schema_too_old_too_new_or_foreign(program: Program, connection: Connection) -> None:
+    connection.execute("UPDATE pgqueue.schema_version SET version_num = 'pgqueue_0000'")
+    ran = program("info")
+    assert ran.code == 3
+    assert "is at version 0, this release needs 1." in ran.err
+    assert "Hint: pgqueue migrate          (or: pgqueue migrate sql --from 0 | psql)" in ran.err
+
+    connection.execute("UPDATE pgqueue.schema_version SET version_num = 'pgqueue_9999'")
+    ran = program("info")
+    assert (ran.code, "upgrade pgqueue" in ran.err) == (3, True)
+    ran = program("migrate")
+    assert (ran.code, "upgrade pgqueue" in ran.err) == (1, True)
+
+    connection.execute("DROP TABLE pgqueue.schema_version")
+    ran = program("info")
+    assert ran.code == 3
+    assert "was not made by pgqueue." in ran.err
+    assert "Hint: use another database, or rename that schema" in ran.err
+    assert program("migrate").code == 1
+
+
+def test_a_query_that_takes_too_long(program: Program, connection: Connection) -> None:
+    with connection.transaction():
+        connection.execute("LOCK TABLE pgqueue.job IN ACCESS EXCLUSIVE MODE")
+        ran = program("jobs", "ls", "--timeout", "50ms")
+    assert ran.code == 1
+    assert "did not answer within 0.05 seconds" in ran.err
+    assert "--timeout 60s" in ran.err
+
+
+def test_a_role_without_rights(program: Program, connection: Connection) -> None:
+    connection.execute("DROP ROLE IF EXISTS pgqueue_cli_nobody")
+    connection.execute("CREATE ROLE pgqueue_cli_nobody")
+    try:
+        connection.execute("GRANT USAGE ON SCHEMA pgqueue TO pgqueue_cli_nobody")
+        connection.execute("GRANT SELECT ON pgqueue.schema_version TO pgqueue_cli_nobody")
+        dsn = make_conninfo(program.environment["PGQUEUE_DSN"], options="-crole=pgqueue_cli_nobody")
+        ran = program("jobs", "ls", "-d", dsn)
+        assert ran.code == 1
+        assert "permission denied for view jobs" in ran.err
+    finally:
+        connection.execute("DROP OWNED BY pgqueue_cli_nobody")
+        connection.execute("DROP ROLE pgqueue_cli_nobody")
+
+
+def test_tracebacks_only_when_asked_for(program: Program, connection: Connection) -> None:
+    connection.execute("DROP VIEW pgqueue.error_groups, pgqueue.failures")
+    id = enqueue(connection)
+    quiet, loud = program("jobs", "show", str(id)), program("jobs", "show", str(id), "-vv")
+    assert quiet.code == loud.code == 1
+    assert 'relation "pgqueue.failures" does not exist' in quiet.err
+    assert "Traceback" not in quiet.err
+    assert "Traceback" in loud.err
+
+
+def test_an_environment_file_or_configuration_that_cannot_be_read(elsewhere: Program) -> None:
+    elsewhere.write("bad.env", "A=1\nnonsense\n")
+    ran = elsewhere("info", "--env-file", "bad.env")
+    assert (ran.code, "line 2 of bad.env is not KEY=VALUE" in ran.err) == (2, True)
+    assert elsewhere("info", "--env-file", "missing.env").code == 2
+    for text, what in (
+        ("[tool.pgqueue]\nap = 'x'\n", 'unknown setting "ap"'),
+        ("[tool.pgqueue]\napp = 1\n", "app in"),
+        ("[tool", "cannot read"),
+        ("[tool]\npgqueue = 1\n", "is not a table"),
+    ):
+        elsewhere.write("pyproject.toml", text)
+        ran = elsewhere("config")
+        assert (ran.code, what in ran.err) == (2, True), ran.err
