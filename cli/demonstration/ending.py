@@ -52,7 +52,7 @@ def tell(ending: Ending, screen: Screen) -> None:
     """For people."""
     screen.line()
     for finding in ending.findings:
-        (screen.done if finding.holds else screen.failed)(f"{finding.promise:<22}{finding.found}")
+        (screen.done if finding.holds else screen.failed)(f"{finding.promise:<24}{finding.found}")
         for problem in finding.problems[:MOST_SHOWN]:
             screen.line(f"      {problem}", style="red")
         if len(finding.problems) > MOST_SHOWN:
@@ -94,7 +94,7 @@ def _tell_next(ending: Ending, screen: Screen) -> None:
         '  psql "$PGQUEUE_DSN" -c "SELECT * FROM pgqueue.error_groups"',
         "Mend what is dead, and run it again:",
         '  psql "$PGQUEUE_DSN" -c "UPDATE document SET trouble = NULL"',
-        "  pgqueue jobs retry --state dead --yes",
+        "  pgqueue jobs retry --task index_document --yes",
         f"  pgqueue worker -A {APP} --once",
         "Stop, and remove:",
         *(f"  {line}" for line in ending.place.cleaning),
@@ -105,7 +105,6 @@ def _tell_next(ending: Ending, screen: Screen) -> None:
 def document(ending: Ending) -> dict[str, Any]:
     """For programs."""
     course = ending.course
-    rescue = measure_rescue(course.killed, ending.evidence) if course.killed else None
     return {
         "ok": ending.holds,
         "findings": [
@@ -123,8 +122,7 @@ def document(ending: Ending) -> dict[str, Any]:
             "committed": len(course.ledger.committed),
             "rolled_back": len(course.ledger.rolled_back),
         },
-        "rescue": rescue
-        and {"worker": rescue.worker, "jobs": rescue.jobs, "seconds": rescue.after},
+        "rescue": _rescue(ending),
         "dead": [
             {"id": job.id, "document": path, "attempts": job.attempt, "reason": job.reason}
             for job, path in ending.dead
@@ -133,3 +131,11 @@ def document(ending: Ending) -> dict[str, Any]:
         "seconds": ending.seconds,
         "dsn": ending.place.dsn if ending.is_kept else None,
     }
+
+
+def _rescue(ending: Ending) -> dict[str, Any] | None:
+    if ending.course.killed is None:
+        return None
+    rescue = measure_rescue(ending.course.killed, ending.evidence)
+    seconds = None if rescue.after is None else rescue.after.total_seconds()
+    return {"worker": rescue.worker, "jobs": rescue.jobs, "seconds": seconds}

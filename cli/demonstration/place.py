@@ -88,9 +88,10 @@ def _given_database(dsn: str) -> Iterator[Place]:
     try:
         connection = psycopg.connect(connection_string(dsn, "pgqueue demo"), autocommit=True)
     except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[0].rpartition(" failed: ")[2]
         raise CommandError(
             "cannot connect to the database.",
-            f"{display_dsn(dsn)} — {str(error).strip().partition(chr(10))[0]}",
+            f"{display_dsn(dsn)} — {reason}",
             "without --dsn, the demo starts a private server by itself.",
         ) from error
     with connection:
