@@ -94,15 +94,17 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import what is asked for, when it is: `pgqueue --help` needs nothing of it."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # or a checker would believe in every name
 
-    home = import_module(f".{_HOMES.get(name, 'errors')}", __name__)
-    value = globals()[name] = getattr(home, name)
-    return value
+    def __getattr__(name: str) -> Any:
+        """Import what is asked for, when it is: `pgqueue --help` needs nothing of it."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        home = import_module(f".{_HOMES.get(name, 'errors')}", __name__)
+        value = globals()[name] = getattr(home, name)
+        return value
 
 
 def __dir__() -> list[str]:
