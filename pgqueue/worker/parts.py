@@ -83,7 +83,8 @@ class Parts:
         self._name = name
         self._emit = emit
         self._settings = settings
-        self.threads = Threads(settings.concurrency, unstuck=changed.set)
+        self._changed = changed
+        self.threads = Threads(settings.concurrency, unstuck=self._freed)
         self._children = Children(settings.children, app.max_result_bytes)
         self.finisher = Finisher(
             links.make("finisher"),
@@ -104,7 +105,7 @@ class Parts:
             self.finisher,
             emit=emit if observed else None,
             unknown=self._unknown,
-            freed=changed.set,
+            freed=self._freed,
         )
         self.heart = Heart(
             app.dsn,
@@ -152,6 +153,12 @@ class Parts:
         self._children.close()
         await self.listener.close()
         await self.heart.stop(clean=clean and not self.finisher.pending)
+
+    def _freed(self) -> None:
+        """A slot got free, and a queue that was at its limit may have more for it."""
+        self._changed.set()
+        if self._feeder.asleep:
+            self.listener.rouse()
 
     def _report(self, job: RunningJob) -> None:
         if job.progress_text is not None:
