@@ -89,6 +89,8 @@ class Application:
     @overload
     def task(
         self,
+        function: None = None,
+        /,
         *,
         name: str | None = None,
         aliases: Iterable[str] = (),
