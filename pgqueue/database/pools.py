@@ -6,7 +6,8 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakSet
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
@@ -16,16 +17,25 @@ from .link import connection_string
 MOST_CONNECTIONS = 4
 
 
+class LoopPool(NamedTuple):
+    """The pool of an event loop, and what it has opened."""
+
+    pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]]
+    opened: WeakSet[psycopg.AsyncConnection[Any]]
+
+
 class Pools:
-    """A pool for threads, and one for each event loop. They open when they are first used."""
+    """A pool for threads, and one for each event loop. They open when they are first used.
+
+    An event loop may end without a word, as `asyncio.run` does; the connections of ended loops are
+    closed when another loop needs some.
+    """
 
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
         self._lock = threading.Lock()
         self._pool: ConnectionPool[psycopg.Connection[Any]] | None = None
-        self._of_loops: dict[
-            asyncio.AbstractEventLoop, AsyncConnectionPool[psycopg.AsyncConnection[Any]]
-        ] = {}
+        self._of_loops: dict[asyncio.AbstractEventLoop, LoopPool] = {}
 
     @property
     def opened(self) -> bool:
@@ -47,16 +57,12 @@ class Pools:
     @asynccontextmanager
     async def connection_async(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         loop = asyncio.get_running_loop()
-        pool = self._of_loops.get(loop)
-        if pool is None:
-            pool = self._of_loops[loop] = AsyncConnectionPool(
-                connection_string(self.dsn, "pgqueue app"),
-                min_size=0,
-                max_size=MOST_CONNECTIONS,
-                open=False,
-            )
-            await pool.open()
-        async with pool.connection() as connection:
+        found = self._of_loops.get(loop)
+        if found is None:
+            self._close_ended_loops()
+            found = self._of_loops[loop] = self._loop_pool()
+            await found.pool.open()
+        async with found.pool.connection() as connection:
             yield connection
 
     def close(self) -> None:
@@ -65,7 +71,31 @@ class Pools:
         if pool is not None:
             pool.close()
 
+        self._close_ended_loops()
+
     async def close_async(self) -> None:
-        pool = self._of_loops.pop(asyncio.get_running_loop(), None)
-        if pool is not None:
-            await pool.close()
+        found = self._of_loops.pop(asyncio.get_running_loop(), None)
+        if found is not None:
+            await found.pool.close()
+
+    def _loop_pool(self) -> LoopPool:
+        opened: WeakSet[psycopg.AsyncConnection[Any]] = WeakSet()
+
+        async def remember(connection: psycopg.AsyncConnection[Any]) -> None:
+            opened.add(connection)
+
+        pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
+            connection_string(self.dsn, "pgqueue app"),
+            min_size=0,
+            max_size=MOST_CONNECTIONS,
+            open=False,
+            configure=remember,
+        )
+        return LoopPool(pool, opened)
+
+    def _close_ended_loops(self) -> None:
+        """Nothing can be awaited there any more, so the sockets are closed below the pool."""
+        with self._lock:
+            for loop in [loop for loop in self._of_loops if loop.is_closed()]:
+                for connection in self._of_loops.pop(loop).opened:
+                    connection.pgconn.finish()
