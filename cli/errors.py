@@ -28,11 +28,11 @@ class CommandError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print it on stderr."""
-        lines = [click.style("Error: ", fg="red") + printable(self.message, lines=True)]
+        lines = [click.style("Error: ", fg="red") + printable(self.message)]
         if self.why:
             lines += [f"  {line.strip()}" for line in printable(self.why, lines=True).splitlines()]
         if self.hint:
-            lines.append(click.style("Hint: ", fg="cyan") + printable(self.hint, lines=True))
+            lines.append(click.style("Hint: ", fg="cyan") + printable(self.hint))
         click.echo("\n".join(lines), err=True)
 
 
@@ -56,20 +56,29 @@ def _of_the_library(error: Exception) -> CommandError | None:
         case errors.SchemaError():
             return of_schema(error)
         case errors.UsageError():
-            return CommandError(message, exit_code=USAGE)
+            what, _, why = message.partition("\n")
+            return CommandError(what, why, exit_code=USAGE)
         case errors.JobNotFound():
             what, _, why = message.partition(": ")
             return CommandError(f"{what}.", why, exit_code=NOTHING_MATCHED)
         case errors.JobFailed() | errors.JobCancelled():
             return CommandError(message, exit_code=JOB_FAILED)
         case errors.PgqueueError():
-            what, _, hint = message.partition("\nHint: ")
-            return CommandError(what, hint=hint or None)
+            return of_text(message)
         case MigrationError():
             return CommandError(message)
         case TimeoutError() if message:
             return CommandError(message)
+        case UnicodeEncodeError():
+            return CommandError("what was typed is not valid UTF-8.", exit_code=USAGE)
     return None
+
+
+def of_text(message: str, exit_code: int = FAILED) -> CommandError:
+    """A message of several lines: the first says what, a line `Hint:` what to do."""
+    text, _, hint = message.partition("\nHint: ")
+    what, _, why = text.partition("\n")
+    return CommandError(what, why, hint or None, exit_code=exit_code)
 
 
 def of_schema(error: Exception) -> CommandError:

@@ -87,7 +87,10 @@ def global_options(taken: frozenset[str] = frozenset(), **attributes: Any) -> li
         (("--yes",), {"is_flag": True, "help": "Do not ask."}),
         (
             ("--timeout",),
-            {"type": SECONDS, "help": "The longest that a query may take. By default 10s."},
+            {
+                "type": SECONDS,
+                "help": "The longest that a query may take; 0: no limit. By default 10s.",
+            },
         ),
         (
             ("--version",),

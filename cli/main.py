@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from .errors import USAGE, CommandError, explain
+from .errors import USAGE, CommandError, explain, of_text
 from .flags import add_global_options, global_options
 from .printable import printable
 from .session import Session, refuses_color
@@ -22,7 +22,7 @@ from .session import Session, refuses_color
 COMMANDS: dict[str, dict[str, str]] = {
     "Run": {
         "worker": "Run jobs.",
-        "demo": "See it all at work on a private server.",
+        "demo": "See it all at work.",
         "dev": "A private PostgreSQL server for development.",
     },
     "Look": {
@@ -41,11 +41,13 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Setup": {
         "init": "Begin a project here.",
         "config": "Every setting, its value, its source.",
-        "completion": "Completion for your shell.",
+        "completion": "Print the completion script of a shell.",
         "version": "Print the version.",
     },
 }
 INTERRUPTED = 130
+NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""What newer Click raises to show the help of a group that was given no command."""
 
 
 class Program(click.Group):
@@ -107,10 +109,15 @@ class Program(click.Group):
         except click.Abort as error:
             return _aborted(error)
         except click.UsageError as error:
+            if isinstance(error, NO_ARGUMENTS):
+                error.show()
+                return USAGE
             return _show(_usage(error))
         except click.ClickException as error:
             if error.__cause__ is not None:
                 _trace(session, error.__cause__)
+            if not isinstance(error, CommandError):
+                error = of_text(error.format_message(), error.exit_code)
             return _show(error)
         except KeyboardInterrupt:
             return INTERRUPTED
@@ -150,7 +157,7 @@ def _trace(session: Session, error: BaseException) -> None:
         click.echo(printable(session.scrub(text), lines=True), err=True)
 
 
-def _show(error: click.ClickException) -> int:
+def _show(error: CommandError) -> int:
     try:
         sys.stdout.flush()
         error.show()

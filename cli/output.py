@@ -6,9 +6,9 @@ import io
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -29,16 +29,17 @@ STATE_STYLES = {
 }
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
 _WIDEST = 100_000
+_LEAST = 20
 
 
 def print_json(document: Any) -> None:
-    """One document on one line. Durations are seconds, times ISO-8601 in UTC.
+    """One document on one line. Durations in it are numbers of seconds, times ISO-8601 in UTC.
 
     What a terminal would obey is written as a JSON escape, whatever text the document holds.
     """
     import msgspec
 
-    text = msgspec.json.encode(document, enc_hook=_encode).decode()
+    text = msgspec.json.encode(document).decode()
     click.echo(_UNSAFE.sub(_escape_in_json, text))
 
 
@@ -61,39 +62,47 @@ def print_table(
 ) -> None:
     """A table under headings. A heading that starts with `>` is set to the right.
 
-    The last column is cut at the width of the terminal; without one, nothing is.
+    Only the last column is cut at the width of the terminal: half an id is another id.
     """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=True, header_style="bold", padding=(0, 1))
-    for number, heading in enumerate(columns):
-        right = heading.startswith(">")
-        table.add_column(
-            heading.lstrip(">"),
-            justify="right" if right else "left",
-            no_wrap=True,
-            overflow="ellipsis" if number == len(columns) - 1 else "fold",
-        )
-    for row in rows:
-        cells = [printable("–" if cell is None else cell) for cell in row]
-        table.add_row(*(Text(cell, style=STATE_STYLES.get(cell, "")) for cell in cells))
-    if not table.row_count:
+    cells = [[printable("–" if cell is None else cell) for cell in row] for row in rows]
+    if not cells:
         session.note(empty)
         return
+    table = Table(box=None, pad_edge=True, header_style="bold", padding=(0, 1))
+    for heading in columns:
+        justify: Literal["left", "right"] = "right" if heading.startswith(">") else "left"
+        table.add_column(heading.lstrip(">"), justify=justify, no_wrap=True)
+    room = _room_of_the_last(columns, cells)
+    for row in cells:
+        texts = [Text(cell, style=STATE_STYLES.get(cell, "")) for cell in row]
+        texts[-1].truncate(room, overflow="ellipsis")
+        table.add_row(*texts)
     file = io.StringIO()
-    terminal = sys.stdout.isatty()
     color = session.wants_color()
     Console(
         file=file,
-        width=shutil.get_terminal_size().columns if terminal else _WIDEST,
+        width=_WIDEST,
         force_terminal=color,
         color_system="standard" if color else None,
         legacy_windows=False,
     ).print(table)
     lines = (line.rstrip() for line in file.getvalue().splitlines())
     click.echo("\n".join(lines), color=color)
+
+
+def _room_of_the_last(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """What the columns before it leave of the terminal's width, but enough to be of use."""
+    from rich.cells import cell_len
+
+    if not sys.stdout.isatty():
+        return _WIDEST
+    headings = [heading.lstrip(">") for heading in columns]
+    taken = [2 + max(map(cell_len, column)) for column in zip(headings, *rows, strict=True)]
+    return max(shutil.get_terminal_size().columns - sum(taken[:-1]) - 2, _LEAST)
 
 
 def styled_state(state: str) -> str:
@@ -141,14 +150,6 @@ def text_of_instant(instant: datetime | None) -> str:
 def count_of(number: int, noun: str) -> str:
     """`1 job`, `1,204 jobs`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def _encode(value: object) -> object:
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def _escape_in_json(match: re.Match[str]) -> str:

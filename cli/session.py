@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 DEFAULT_TIMEOUT = 10.0
+LONGEST = 2**31 - 1
+"""Milliseconds that PostgreSQL takes for a statement_timeout."""
 LIBPQ = "PGHOST, PGDATABASE and the other defaults of libpq"
 
 
@@ -168,19 +170,17 @@ class Session:
             yield connection
 
     @contextmanager
-    def transaction(
-        self, connection: psycopg.Connection[Row], *, bounded: bool = True
-    ) -> Iterator[psycopg.Connection[Row]]:
+    def transaction(self, connection: psycopg.Connection[Row]) -> Iterator[psycopg.Connection[Row]]:
         """A transaction whose statements are bounded by --timeout, with times in UTC.
 
         The settings are local to it, so that they stay with us behind a pooler.
         """
-        limit = f"{max(1, round(self.timeout * 1000))}ms" if bounded else "0"
+        limit = min(max(1, round(self.timeout * 1000)), LONGEST) if self.timeout else 0
         with connection.transaction():
             connection.execute(
                 "SELECT set_config('statement_timeout', %s, true), "
                 "set_config('TimeZone', 'UTC', true)",
-                [limit],
+                [f"{limit}ms"],
             )
             yield connection
 

@@ -75,13 +75,14 @@ def show(session: Session, name: str, schema: bool) -> None:
 
 
 def _document(task: Task[..., Any]) -> dict[str, Any]:
+    limit = task.definition.timeout
     return {
         "name": task.name,
         "aliases": list(task.definition.aliases),
         "queue": task.options.queue,
         "priority": task.options.priority,
         "max_attempts": task.options.max_attempts,
-        "timeout": task.definition.timeout,
+        "timeout": None if limit is None else limit.total_seconds(),
         "run_in": task.definition.run_in,
         "signature": task.signature_text,
         "description": (task.__doc__ or "").strip() or None,

@@ -23,13 +23,14 @@ def wait_for(session: Session, id: int, limit: float | None) -> Row:
     from pgqueue.errors import JobCancelled, JobFailed
 
     query = f"SELECT {COLUMNS} FROM pgqueue.jobs AS j WHERE j.id = %(id)s"  # noqa: S608 - constant
-    with session.connect() as connection:
-        with contextlib.suppress(JobFailed, JobCancelled):
-            Application(session.database_dsn).job(id).wait(limit)
-        with session.transaction(connection):
-            row = connection.execute(query.encode(), {"id": id}).fetchone()
-            assert row is not None, "a job that was waited for is kept"
-            row["error"] = last_errors(connection, [row]).get(id)
+    with session.connect():
+        pass  # it says what is wrong with the database, if anything is
+    with contextlib.suppress(JobFailed, JobCancelled):
+        Application(session.database_dsn).job(id).wait(limit)
+    with session.connect() as connection, session.transaction(connection):
+        row = connection.execute(query.encode(), {"id": id}).fetchone()
+        assert row is not None, "a job that was waited for is kept"
+        row["error"] = last_errors(connection, [row]).get(id)
     return row
 
 

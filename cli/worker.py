@@ -63,7 +63,9 @@ MOST_TASKS = 6
 )
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text")
 @click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info"
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="By default info; with -v debug.",
 )
 @click.option("--log-args", is_flag=True, help="Log the arguments of jobs, which may be secret.")
 @click.option("--dry-run", is_flag=True, help="Check settings, app and database, and stop.")
@@ -126,7 +128,7 @@ def _run(
 
     log = observer(
         options["log_format"],
-        level=cast("Level", options["log_level"]),
+        level=cast("Level", options["log_level"] or ("debug" if session.verbose else "info")),
         show_args=options["log_args"],
         color=_color_on_stderr(session),
     )

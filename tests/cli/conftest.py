@@ -1,16 +1,16 @@
-"""Runs the program as people do: in a directory of its own, with one database and no other hints."""
+"""Runs the program as people do: in a directory of its own, with one database named."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+
 from pgqueue.cli.main import main
 
 APP = '''
@@ -122,7 +122,7 @@ def program(elsewhere: Program, dsn: str, monkeypatch: pytest.MonkeyPatch) -> Pr
 
 
 @pytest.fixture
-def shop(program: Program) -> Iterator[Program]:
+def shop(program: Program) -> Program:
     """The same, in a project with an app in jobs.py."""
     program.write("jobs.py")
-    yield program
+    return program

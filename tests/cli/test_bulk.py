@@ -1,8 +1,8 @@
 """Retrying and cancelling many jobs: counted, asked, done in pages, reported."""
 
 import pytest
-from pgqueue.cli import bulk
 
+from pgqueue.cli import bulk
 from tests.support.jobs import Connection, claim_one, enqueue, state, values
 
 from .conftest import Program

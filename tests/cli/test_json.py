@@ -19,6 +19,7 @@ QUEUE = (
     "queue queued running scheduled retrying dead workers oldest_queued_at oldest_seconds "
     "paused_at paused_by pause_reason keep_succeeded keep_dead"
 )
+ATTEMPT = "attempt error_type message traceback started_at failed_at ran worker"
 TASK = "name aliases queue priority max_attempts timeout run_in signature description"
 CONTRACT = {
     "version": "pgqueue python",
@@ -92,9 +93,7 @@ def test_the_keys_inside(program: Program, connection: Connection) -> None:
     bury(connection, dead)
     enqueue(connection)
     (attempt,) = program("jobs", "show", str(dead), "--json").json["attempts"]
-    assert set(attempt) == set(
-        "attempt error_type message traceback started_at failed_at ran worker".split()
-    )
+    assert set(attempt) == set(ATTEMPT.split())
     info = program("info", "--json").json
     assert set(info["queues"][0]) == set(QUEUE.split())
     connection.execute("DELETE FROM pgqueue.worker")

@@ -4,8 +4,8 @@ import json
 import unicodedata
 
 import pytest
-from pgqueue.cli.printable import printable
 
+from pgqueue.cli.printable import printable
 from tests.support.jobs import Connection, enqueue, expire, register
 
 from .conftest import Program

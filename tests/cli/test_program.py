@@ -1,17 +1,20 @@
 """The program as a whole: its help, its global flags, its start, its ends."""
 
+import fcntl
 import os
 import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import click
 import pytest
-from pgqueue.cli.main import COMMANDS, main
 
+from pgqueue.cli.main import COMMANDS, main
 from tests.support.jobs import Connection, enqueue
 from tests.support.waiting import eventually
 
@@ -164,6 +167,7 @@ def test_signals_end_a_command(
 
 def on_a_terminal(program: Program, *arguments: str, **environment: str) -> str:
     master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
     running = subprocess.Popen(
         program.command(*arguments),
         env=program.environment | {"TERM": "xterm"} | environment,
@@ -201,3 +205,32 @@ def test_colours_are_for_terminals_and_can_be_refused(
     assert "\x1b[" not in program.alone("jobs", "ls").out
     assert "\x1b[" in program.alone(*show, "--color").out
     assert "\x1b[" in program.alone("jobs", "ls", "--color").out
+
+
+def test_a_narrow_terminal_cuts_only_the_last_column(
+    program: Program, connection: Connection
+) -> None:
+    id = enqueue(connection, "a_task_with_quite_a_long_name", queue="a_queue_with_a_long_name")
+    connection.execute("SELECT pgqueue.cancel(%s, %s)", [id, "a reason that goes on " * 9])
+    (line,) = on_a_terminal(program, "jobs", "ls", "--no-color").splitlines()[1:]
+    words = line.split()
+    assert words[:3] == [str(id), "a_task_with_quite_a_long_name", "a_queue_with_a_long_name"]
+    assert line.endswith("…")
+    assert ("a reason that goes on " * 9).strip() in program.alone("jobs", "ls").out
+
+
+def test_a_group_alone_shows_its_help(elsewhere: Program) -> None:
+    for line in ([], ["jobs"]):
+        ran = elsewhere(*line)
+        assert (ran.code, ran.out) == (2, "")
+        assert "Usage: pgqueue" in ran.err
+
+
+def test_what_is_not_utf_8_is_refused(program: Program) -> None:
+    done = subprocess.run(
+        [*program.command("jobs", "ls", "--task"), b"\xff"],
+        env=program.environment,
+        capture_output=True,
+    )
+    assert done.returncode == 2
+    assert b"is not valid UTF-8" in done.stderr
