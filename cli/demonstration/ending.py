@@ -16,6 +16,7 @@ from .screen import Screen
 from .story import Course
 
 MOST_SHOWN = 5
+MEND = "UPDATE document SET trouble = NULL"
 QUALIFIER = re.compile(r"^(\w+\.)+")
 """The module of an error's class: people know which application they look at."""
 APP = "pgqueue.cli.demonstration.tasks:app"
@@ -86,14 +87,15 @@ def _tell_dead(ending: Ending, screen: Screen) -> None:
 
 
 def _tell_next(ending: Ending, screen: Screen) -> None:
+    psql = ending.place.psql
     lines = [
         "\nEverything is kept. Type next:",
         f"  export PGQUEUE_DSN={quoted(ending.place.dsn)}",
         "  pgqueue info",
         "  pgqueue jobs ls --state dead",
-        '  psql "$PGQUEUE_DSN" -c "SELECT * FROM pgqueue.error_groups"',
+        f'  {psql} -c "TABLE pgqueue.error_groups"',
         "Mend what is dead, and run it again:",
-        '  psql "$PGQUEUE_DSN" -c "UPDATE document SET trouble = NULL"',
+        f'  {psql} -c "{MEND}"',
         "  pgqueue jobs retry --task index_document --yes",
         f"  pgqueue worker -A {APP} --once",
         "Stop, and remove:",

@@ -34,7 +34,9 @@ class Place:
     dsn: str
     description: str
     keep: Callable[[], None]
-    cleaning: tuple[str, ...]
+    psql: str = ""
+    """How to begin a command line of psql for it, if it is kept."""
+    cleaning: tuple[str, ...] = ()
     """What to type to be rid of it, if it is kept."""
 
 
@@ -52,7 +54,7 @@ def open_place(dsn: str | None, keep: bool) -> AbstractContextManager[Place]:
 def _temporary_server() -> Iterator[Place]:
     binaries = _find_binaries()
     with EmbeddedServer(binaries=binaries) as server:
-        yield Place(server.dsn(), f"{_described(binaries)}, thrown away at the end", _cannot, ())
+        yield Place(server.dsn(), f"{_described(binaries)}, thrown away at the end", _cannot)
 
 
 @contextmanager
@@ -76,7 +78,8 @@ def _lasting_server() -> Iterator[Place]:
     cleaning = (f"pgqueue dev stop {data}", f"pgqueue dev reset --yes {data}")
     try:
         server.start()
-        yield Place(server.dsn(), f"{_described(binaries)} in {directory}", keep, cleaning)
+        description = f"{_described(binaries)} in {directory}"
+        yield Place(server.dsn(), description, keep, f"pgqueue dev psql {data} --", cleaning)
     finally:
         if not kept:
             server.delete()
@@ -110,9 +113,10 @@ def _given_database(dsn: str) -> Iterator[Place]:
         nonlocal kept
         kept = True
 
-    cleaning = (f'psql "$PGQUEUE_DSN" -c "{DROP_TABLES}"', "pgqueue migrate down --to 0")
+    psql = 'psql "$PGQUEUE_DSN"'
+    cleaning = (f'{psql} -c "{DROP_TABLES}"', "pgqueue migrate down --to 0")
     try:
-        yield Place(dsn, f'PostgreSQL {version}, your database "{database}"', keep, cleaning)
+        yield Place(dsn, f'PostgreSQL {version}, your database "{database}"', keep, psql, cleaning)
     finally:
         if not kept:
             with psycopg.connect(dsn) as connection:
@@ -126,7 +130,7 @@ def _find_binaries() -> Binaries:
     except EmbeddedServerError as error:
         what, _, hint = str(error).partition("\nHint: ")
         or_else = "Or give the demo an empty database: pgqueue demo --dsn postgresql://…"
-        raise CommandError(what, hint=f"{hint}\n{or_else}" if hint else or_else) from None
+        raise CommandError(what, hint=f"{hint} {or_else}".strip()) from None
 
 
 def _described(binaries: Binaries) -> str:
@@ -138,7 +142,7 @@ def _kept_already(directory: Path) -> CommandError:
     return CommandError(
         "an earlier demo is kept already.",
         f"It is in {directory}.",
-        f"look at it: pgqueue dev status {data}\nremove it: pgqueue dev reset --yes {data}",
+        f"pgqueue dev reset --yes {data}          (look at it first: pgqueue dev status {data})",
     )
 
 
