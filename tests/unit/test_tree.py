@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 HOMES = {"pgqueue": "pgqueue", "cli": "pgqueue/cli", "migrations": "pgqueue/migrations"}
 """Each folder that ships, and where it is once it is installed."""
 MOST_LINES = 300
-MOST_LINES_OF_A_FUNCTION = 60
+MOST_LINES_OF_A_FUNCTION = 75
 
 
 def shipped() -> dict[str, Path]:
