@@ -41,7 +41,9 @@ def views(connection: psycopg.Connection[Any]) -> str:
         comment = connection.execute(VIEW_COMMENT, [view]).fetchall()[0][0]
         columns = connection.execute(VIEW_COLUMNS, [view]).fetchall()
         rows = [(f"`{name}`", kind, meaning) for name, kind, meaning in columns]
-        parts.append(f"### pgqueue.{view}\n\n{comment}\n\n{table(('column', 'type', 'meaning'), rows)}")
+        parts.append(
+            f"### pgqueue.{view}\n\n{comment}\n\n{table(('column', 'type', 'meaning'), rows)}"
+        )
     return "\n\n".join(parts)
 
 

@@ -23,7 +23,7 @@ class Exponential:
     directions.
 
     Jitter keeps jobs that failed together from coming back together (Marc Brooker, "Exponential
-    Backoff And Jitter", 2015). With the defaults 20 attempts span about ten hours.
+    Backoff And Jitter", 2015). With the defaults 20 attempts span about nine hours.
     """
 
     first: timedelta = timedelta(seconds=2)

@@ -26,7 +26,9 @@ class Shell:
         """What the command printed, on either stream, and its exit code."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{{ {command}\n}} </dev/null\ncode=$?; echo; echo '{MARK}' $code\n")
+        self._process.stdin.write(
+            f"{{ {command}\n}} </dev/null\ncode=$?; echo; echo '{MARK}' $code\n"
+        )
         self._process.stdin.flush()
         lines: list[str] = []
         for line in self._process.stdout:

@@ -48,7 +48,13 @@ def page(dsn: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in PAGES if re.search(r"^ *(```|<!-- invisible-code-block: )(python|sql|console)", path.read_text(), re.M)],
+    [
+        path
+        for path in PAGES
+        if re.search(
+            r"^ *(```|<!-- invisible-code-block: )(python|sql|console)", path.read_text(), re.M
+        )
+    ],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_every_block_works(page: Page, path: Path) -> None:
