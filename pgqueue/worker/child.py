@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import CompletionLost, InvalidArguments, UsageError
+from ..errors import InvalidArguments, UsageError
 from ..outcome import Dead, Outcome, Succeeded, describe, judge
 from ..running import RunningJob, current
 from ..task import Task
@@ -73,14 +73,12 @@ def _run(assignment: Assignment, job: RunningJob) -> Outcome:
         return Dead(describe(error))
     try:
         value = task.definition.function(*args, **kwargs)
-        if job.completed:
-            raise CompletionLost("the handler completed the job in a transaction it did not commit")
     except BaseException as error:  # noqa: BLE001 - the error boundary of the job
         return judge(job.attempt, job.max_attempts, error, task.definition.retry)
     finally:
         current.reset(token)
     try:
-        return Succeeded(encode(value))
+        return Succeeded(None if job.completed else encode(value))
     except UsageError as error:
         return Dead(describe(error))
 

@@ -106,18 +106,21 @@ class Children:
     """At most so many children, started when they are needed and replaced when they die."""
 
     def __init__(self, most: int, max_result_bytes: int) -> None:
+        self.most = most
         self._free = threading.Semaphore(most)
         self._lock = threading.Lock()
         self._idle: list[Child] = []
-        self._busy: dict[int, Child] = {}
+        self._busy: dict[tuple[int, int], Child] = {}
+        self._doomed: set[tuple[int, int]] = set()
         self._max_result_bytes = max_result_bytes
         self._closed = False
 
     def run(self, job: RunningJob, task: Task[..., Any], args: str) -> Outcome:
         """Run the job in a child. Blocks; call it in a thread."""
         assignment = self._assignment(job, task, args)
+        claim = job.id, job.lease
         with self._free:
-            child = self._take(job.id)
+            child = self._take(claim)
             try:
                 answer = child.ask(assignment, lambda text: _keep(job, text))
             except BaseException:
@@ -128,16 +131,20 @@ class Children:
                     self._idle.append(child)
             finally:
                 with self._lock:
-                    self._busy.pop(job.id, None)
+                    self._busy.pop(claim, None)
+                    self._doomed.discard(claim)
         job.completed = answer.completed
         return msgspec.convert(answer.value, OUTCOMES[answer.outcome or ""], strict=False)
 
-    def kill(self, job_id: int) -> None:
-        """Kill the child that runs this job, if one does."""
+    def kill(self, job: RunningJob) -> None:
+        """Kill the child that runs this attempt, or is about to."""
+        claim = job.id, job.lease
         with self._lock:
-            child = self._busy.get(job_id)
-        if child is not None:
-            child.kill()
+            child = self._busy.get(claim)
+            if child is None:
+                self._doomed.add(claim)
+            else:
+                child.kill()
 
     def close(self) -> None:
         with self._lock:
@@ -149,12 +156,13 @@ class Children:
         for child in idle:
             child.close()
 
-    def _take(self, job_id: int) -> Child:
+    def _take(self, claim: tuple[int, int]) -> Child:
         with self._lock:
-            if self._closed:
-                raise WorkerLost("the worker shuts down")
+            if self._closed or claim in self._doomed:
+                self._doomed.discard(claim)
+                raise WorkerLost("the attempt was stopped before it began")
             child = self._idle.pop() if self._idle else Child()
-            self._busy[job_id] = child
+            self._busy[claim] = child
             return child
 
     def _assignment(self, job: RunningJob, task: Task[..., Any], args: str) -> Assignment:

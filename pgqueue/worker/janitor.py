@@ -27,6 +27,8 @@ LONGEST_SLEEP = 5.0
 """Seconds between looks for due jobs that other processes may have scheduled."""
 AWAKE_SLEEP = 1.0
 """The same while the worker is busy, and so is not told of new jobs."""
+LONGEST_BEHIND = 0.05
+"""Seconds between batches of due jobs at most."""
 THOROUGH_EVERY = 60.0
 PRUNE_EVERY = 60.0
 PRUNE_BATCH = 10_000
@@ -52,6 +54,7 @@ class Janitor:
         self._promoted = promoted
         self._emit = emit
         self._poked = asyncio.Event()
+        self._behind = 0.0
         now = time.monotonic()
         self._rescue_due = now
         self._thorough_due = now + THOROUGH_EVERY * random.random()  # noqa: S311 - jitter
@@ -92,10 +95,15 @@ class Janitor:
         rows = await self._link.fetch(_PROMOTE.text, {"max_jobs": PROMOTE_BATCH})
         until: float | None = rows[0][0]
         if until is None:
+            self._behind = 0.0
             return LONGEST_SLEEP
-        if until <= 0:
-            self._promoted()
-        return max(0.0, until)
+        if until > 0:
+            self._behind = 0.0
+            return until
+        # More than one batch is due; or somebody has locked what is, hence the pause.
+        self._promoted()
+        self._behind = min(max(0.001, self._behind * 1.5), LONGEST_BEHIND)
+        return self._behind
 
     async def _rescue(self, *, thorough: bool) -> None:
         rows = await self._link.fetch(_RESCUE.text, {"thorough": thorough})

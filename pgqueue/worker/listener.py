@@ -10,6 +10,7 @@ listen.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 
 import psycopg
@@ -18,8 +19,9 @@ from ..database.link import Link
 from ..events import ListenerDegraded, Observer
 
 CHANNEL = "pgqueue"
-SELF_TEST_EVERY = 30.0
+SELF_TEST_EVERY = 10.0
 SELF_TEST_DEADLINE = 5.0
+RECOVER_EVERY = 1.0
 
 _TAKE = """
 SELECT pg_try_advisory_lock(7077, hashtext(queue))
@@ -58,7 +60,9 @@ class Listener:
         self._tested = asyncio.Event()
         self._test = f"test {id(self)} {worker}"
         self._connection: psycopg.AsyncConnection[tuple[object, ...]] | None = None
-        self._reader: asyncio.AbstractEventLoop | None = None
+        self._watched: int | None = None
+        self._asking = asyncio.Lock()
+        self._doubtful = asyncio.Event()
         self.working = False
 
     async def run(self) -> None:
@@ -75,9 +79,13 @@ class Listener:
                 self._emit(ListenerDegraded(self._worker, trouble))
             reported = trouble
             self._rung.set()
-            await asyncio.sleep(
-                SELF_TEST_EVERY if trouble is None else 1.0 if reported is None else 5.0
-            )
+            if trouble is not None:
+                await asyncio.sleep(RECOVER_EVERY)
+                continue
+            self._doubtful.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SELF_TEST_EVERY):
+                    await self._doubtful.wait()
 
     async def arm(self) -> bool:
         """Take the bells. True: who enqueues from now on rings. Then look once more, and sleep."""
@@ -147,23 +155,29 @@ class Listener:
 
     async def _ask(self, query: str, *parameters: object) -> list[object]:
         """A statement on the listening connection, which is otherwise watched for notifications."""
-        self._stop_reading()
-        try:
-            rows = await self._link.fetch(query, parameters or None, deadline=SELF_TEST_DEADLINE)
-        finally:
-            self._start_reading()
+        async with self._asking:
+            if await self._link.connection() is not self._connection:
+                raise ConnectionError("the listening connection was lost")
+            self._stop_reading()
+            try:
+                rows = await self._link.fetch(
+                    query, parameters or None, deadline=SELF_TEST_DEADLINE
+                )
+            finally:
+                self._start_reading()
         return [row[0] for row in rows]
 
     def _start_reading(self) -> None:
         connection = self._connection
-        if connection is not None and not connection.closed and self._reader is None:
-            self._reader = asyncio.get_running_loop()
-            self._reader.add_reader(connection.fileno(), self._read)
+        if connection is not None and not connection.closed and self._watched is None:
+            self._watched = connection.fileno()
+            asyncio.get_running_loop().add_reader(self._watched, self._read)
 
     def _stop_reading(self) -> None:
-        connection, loop, self._reader = self._connection, self._reader, None
-        if loop is not None and connection is not None and not connection.closed:
-            loop.remove_reader(connection.fileno())
+        """Also when the connection is closed: another one may soon have the number of its socket."""
+        watched, self._watched = self._watched, None
+        if watched is not None:
+            asyncio.get_running_loop().remove_reader(watched)
 
     def _read(self) -> None:
         """Something arrived while nothing was asked: a notification, or the connection's end."""
@@ -180,10 +194,12 @@ class Listener:
             self._stop_reading()
             self.working = False
             self._rung.set()
+            self._doubtful.set()
 
     async def _drop(self) -> None:
         self._stop_reading()
         self._connection = None
         self._held = []
         self.working = False
+        self._doubtful.set()
         await self._link.drop()

@@ -53,6 +53,7 @@ class Runner:
     ) -> None:
         self._threads = threads
         self._children = children
+        self._free_children = asyncio.Semaphore(children.most)
         self._state = state
         self._report = report
         self._middlewares = tuple(reversed(app.middlewares))
@@ -109,9 +110,7 @@ class Runner:
         attempt.stopped = why
         attempt.job.request_cancel(reason)
         where = attempt.task.definition.run_in
-        if where == "process":
-            self._children.kill(attempt.job.id)
-        elif where == "loop" and attempt.running is not None:
+        if where != "thread" and attempt.running is not None:
             attempt.running.cancel()
 
     async def _attempt(self, attempt: Attempt) -> Outcome:
@@ -123,11 +122,15 @@ class Runner:
         call = self._call(attempt, args, kwargs)
         for middleware in self._middlewares:
             call = functools.partial(middleware, job, call)
-        value = await call() if job.timeout is None else await _within(job, call)
-        if job.completed or value is None:
-            return Succeeded()
+        if attempt.task.definition.run_in == "process":
+            async with self._free_children:  # only then does its time begin
+                value = await _within(job, call)
+        else:
+            value = await call() if job.timeout is None else await _within(job, call)
         if isinstance(value, Outcome):
             return value
+        if job.completed or value is None:
+            return Succeeded()
         try:
             return Succeeded(arguments.encode_result(value, max_bytes=self._max_result_bytes))
         except UsageError as error:
@@ -144,12 +147,13 @@ class Runner:
             return functools.partial(self._threads.call, function)
         in_child = functools.partial(self._children.run, attempt.job, attempt.task, attempt.args)
         return functools.partial(
-            self._threads.call, in_child, functools.partial(self._children.kill, attempt.job.id)
+            self._threads.call, in_child, functools.partial(self._children.kill, attempt.job)
         )
 
 
 async def _within(job: RunningJob, call: Callable[[], Awaitable[Any]]) -> Any:
-    assert job.timeout is not None
+    if job.timeout is None:
+        return await call()
     seconds = job.timeout.total_seconds()
     job.deadline = datetime.now(UTC) + job.timeout
     clock = asyncio.timeout(seconds)

@@ -37,9 +37,9 @@ class Threads:
         try:
             await done
         except asyncio.CancelledError:
-            if interrupt is not None:
-                interrupt()
             if not work.cancel() and not work.done():
+                if interrupt is not None:
+                    interrupt()
                 self.stuck += 1
                 work.add_done_callback(lambda _: _call_soon(loop, self._unstick))
             raise

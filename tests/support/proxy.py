@@ -129,9 +129,11 @@ class FaultProxy:
         from_server, to_server = await self._connect()
         pair = _Pair(writer, to_server)
         fields = first[8:].split(b"\0")
-        pair.name = dict(zip(fields[::2], fields[1::2], strict=False)).get(
-            b"application_name", b""
-        ).decode()
+        pair.name = (
+            dict(zip(fields[::2], fields[1::2], strict=False))
+            .get(b"application_name", b"")
+            .decode()
+        )
         self._pairs.add(pair)
         try:
             pair.set(self._mode(pair.name))

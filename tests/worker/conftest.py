@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from pgqueue import PgQueue
 
+from pgqueue import PgQueue
 from tests.support.working import Events, application
 
 

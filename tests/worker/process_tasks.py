@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 
 import psycopg
+
 from pgqueue import Cancel, Fixed, PgQueue, Snooze, current_job
 
 app = PgQueue()

@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 import pytest
+
 from pgqueue import PgQueue, current_job
 from pgqueue.events import Trouble, UnknownTaskSeen
-
 from tests.support.jobs import Connection, enqueue, job, row, rows, value
 from tests.support.working import Events, all_ended, application, become, soon, working
 
@@ -66,8 +66,8 @@ async def test_nothing_that_a_handler_raises_stops_the_worker(
 
 
 RESULTS: list[Any] = [
-    object(), {1, object()}, float("nan"), "\ud800", "nul \x00", b"\xff" * 10, {"a": "x" * 2_000_000},
-    lambda: None, 10**5000, ValueError,
+    object(), {1, object()}, float("nan"), "\ud800", "nul \x00", b"\xff" * 10,
+    {"a": "x" * 2_000_000}, lambda: None, 10**5000, ValueError,
 ]  # fmt: skip
 
 
@@ -102,9 +102,7 @@ POISON = [
 ]
 
 
-async def test_poison_among_good_jobs(
-    app: PgQueue, connection: Connection, events: Events
-) -> None:
+async def test_poison_among_good_jobs(app: PgQueue, connection: Connection, events: Events) -> None:
     @app.task
     def t(a: int) -> int:
         return a
@@ -122,7 +120,9 @@ async def test_poison_among_good_jobs(
         await soon(lambda: len(events.of(UnknownTaskSeen)) == len(unknown))
     assert value(connection, "SELECT count(*) FROM pgqueue.job_done") == 50
     assert value(connection, "SELECT count(*) FROM pgqueue.dead_jobs") == len(POISON) - len(unknown)
-    assert value(connection, "SELECT max(attempt) FROM pgqueue.dead_jobs") == 1, "retrying is no cure"
+    assert value(connection, "SELECT max(attempt) FROM pgqueue.dead_jobs") == 1, (
+        "retrying is no cure"
+    )
     left = rows(connection, "SELECT task, attempt, state FROM pgqueue.jobs WHERE task <> 't'")
     assert sorted(found["task"] for found in left) == sorted(unknown)
     assert {(found["attempt"], found["state"]) for found in left} == {(0, "queued")}

@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 import sqlalchemy.ext.asyncio as sa_async
 import sqlalchemy.orm as sa_orm
+
 from pgqueue import Fixed, LeaseLost, PgQueue, current_job
 from pgqueue.events import JobFinished, LeaseWasLost
-
 from tests.support.jobs import Connection, expire, job, rows, value
 from tests.support.working import Events, all_ended, become, soon, working
 

@@ -3,10 +3,20 @@
 from datetime import timedelta
 
 import pytest
-from pgqueue import Cancel, Exponential, Fixed, JobFailed, PerError, PgQueue, Retry, Snooze, current_job
+
+from pgqueue import (
+    Cancel,
+    Exponential,
+    Fixed,
+    JobFailed,
+    PerError,
+    PgQueue,
+    Retry,
+    Snooze,
+    current_job,
+)
 from pgqueue.events import JobFinished
 from pgqueue.outcome import Cancelled, Dead, Retrying, Snoozed
-
 from tests.support.jobs import Connection, job, row, rows, value
 from tests.support.working import Events, all_ended, become, soon, working
 
@@ -28,7 +38,8 @@ async def test_retried_until_it_succeeds(
         assert await enqueued.wait_async(20) == 3
     failures = rows(
         connection,
-        "SELECT attempt, error_type, message FROM pgqueue.failures WHERE job_id = %s ORDER BY attempt",
+        "SELECT attempt, error_type, message FROM pgqueue.failures "
+        "WHERE job_id = %s ORDER BY attempt",
         enqueued.id,
     )
     assert failures == [
@@ -107,7 +118,9 @@ async def test_a_broken_policy_costs_only_its_job(
     async with working(app):
         await become(connection, enqueued, "dead")
         await become(connection, after, "succeeded")
-    assert "the first error" in row(connection, "SELECT traceback FROM pgqueue.failures")["traceback"]
+    assert (
+        "the first error" in row(connection, "SELECT traceback FROM pgqueue.failures")["traceback"]
+    )
 
 
 async def test_dead_with_its_history_then_retried_under_the_same_id(
@@ -124,7 +137,9 @@ async def test_dead_with_its_history_then_retried_under_the_same_id(
     enqueued = broken.enqueue(connection)
     async with working(app):
         await become(connection, enqueued, "dead")
-        history = rows(connection, "SELECT attempt, traceback FROM pgqueue.failures ORDER BY attempt")
+        history = rows(
+            connection, "SELECT attempt, traceback FROM pgqueue.failures ORDER BY attempt"
+        )
         assert [failure["attempt"] for failure in history] == [1, 2, 3]
         assert all("not yet" in failure["traceback"] for failure in history)
         assert job(connection, enqueued.id)["reason"] == "RuntimeError: not yet"  # type: ignore[index]
@@ -136,9 +151,7 @@ async def test_dead_with_its_history_then_retried_under_the_same_id(
 
 
 @pytest.mark.parametrize("kind", ["loop", "thread"])
-async def test_signals(
-    app: PgQueue, connection: Connection, events: Events, kind: str
-) -> None:
+async def test_signals(app: PgQueue, connection: Connection, events: Events, kind: str) -> None:
     def act() -> None:
         running = current_job()
         match running.meta["signal"]:

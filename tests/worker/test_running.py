@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from pgqueue import NotInJob, PgQueue, RunningJob, SchemaMissing, current_job
 from pgqueue.events import WorkerStarted, WorkerStopped
-
 from tests.support.jobs import Connection, enqueue, job, value
 from tests.support.working import Events, all_ended, asleep, become, soon, working
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 import pytest
+
 from pgqueue import PgQueue, current_job
 from pgqueue.events import JobsReleased, LeaseWasLost, WorkerDraining
-
 from tests.support.jobs import Connection, expire, job, rows, value
 from tests.support.working import Events, all_ended, become, soon, working
 
@@ -228,9 +228,7 @@ async def test_running_jobs_get_the_grace_time(app: PgQueue, connection: Connect
     assert job(connection, enqueued.id)["result"] == "done"  # type: ignore[index]
 
 
-async def test_a_second_stop_hurries(
-    app: PgQueue, connection: Connection, events: Events
-) -> None:
+async def test_a_second_stop_hurries(app: PgQueue, connection: Connection, events: Events) -> None:
     @app.task
     async def slow() -> None:
         await asyncio.sleep(3600)

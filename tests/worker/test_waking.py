@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from pgqueue import PgQueue, current_job
 
+from pgqueue import PgQueue, current_job
 from tests.support.jobs import Connection, job, value
 from tests.support.waiting import heard
 from tests.support.working import Events, all_ended, asleep, become, soon, working
@@ -19,9 +19,7 @@ NEVER = 60.0
 """A poll interval that no test lives to see."""
 
 
-async def test_a_sleeping_worker_starts_a_job_at_once(
-    app: PgQueue, connection: Connection
-) -> None:
+async def test_a_sleeping_worker_starts_a_job_at_once(app: PgQueue, connection: Connection) -> None:
     @app.task
     async def t(n: int) -> int:
         return n
@@ -115,7 +113,9 @@ async def test_without_listen_it_polls(app: PgQueue, connection: Connection) -> 
         for _ in range(3):
             await become(connection, t.enqueue(connection), "succeeded", within=10)
         assert not asleep(worker)
-        listeners = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgqueue listener%%'"
+        listeners = (
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgqueue listener%%'"
+        )
         assert value(connection, listeners) == 0
 
 
@@ -158,9 +158,7 @@ async def test_two_workers_in_one_process_share_the_work(
     assert min(share.count("a"), share.count("b")) > 20
 
 
-async def test_an_idle_worker_leaves_the_server_alone(
-    app: PgQueue, connection: Connection
-) -> None:
+async def test_an_idle_worker_leaves_the_server_alone(app: PgQueue, connection: Connection) -> None:
     seconds = 4
     async with working(app, heartbeat=5.0, lease=15.0) as worker:
         await soon(lambda: asleep(worker))
@@ -173,7 +171,10 @@ async def test_an_idle_worker_leaves_the_server_alone(
 async def _transactions(connection: Connection) -> int:
     """Ended transactions of this database; servers before 15 tell with a delay."""
     connection.execute("SELECT pg_stat_clear_snapshot()")
-    query = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+    query = (
+        "SELECT xact_commit + xact_rollback FROM pg_stat_database "
+        "WHERE datname = current_database()"
+    )
     return int(value(connection, query))
 
 
