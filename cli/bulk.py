@@ -85,7 +85,10 @@ def cancel(
     reason: str | None,
     **conditions: Any,
 ) -> None:
-    """Cancel jobs: waiting ones at once, running ones by asking them to stop."""
+    """Cancel jobs.
+
+    Waiting ones are cancelled at once, running ones are asked to stop.
+    """
     _act(session, CANCEL, Filter(ids=ids, **conditions), everything, {"reason": reason})
 
 

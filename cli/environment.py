@@ -10,6 +10,7 @@ from pathlib import Path
 from .errors import CommandError
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
+_QUOTED = re.compile(r"(['\"])(.*)\1(?:\s+#.*)?")
 _KNOWN = ("app", "dsn")
 
 
@@ -36,9 +37,8 @@ def read_environment_file(path: str) -> dict[str, str]:
 
 
 def _unquoted(text: str) -> str:
-    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
-        return text[1:-1]
-    return text.split(" #")[0].rstrip()
+    quoted = _QUOTED.fullmatch(text)
+    return quoted[2] if quoted else text.split(" #")[0].rstrip()
 
 
 class ConfigurationFile:

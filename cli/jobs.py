@@ -167,7 +167,10 @@ def _print_failure(failure: Row) -> None:
 @click.option("--timeout", "limit", type=SECONDS, help="Give up after so long; the job goes on.")
 @click.pass_obj
 def wait(session: Session, id: int, limit: float | None) -> None:
-    """Wait until a job ends; the exit code is 4 when it is dead or cancelled."""
+    """Wait until a job ends.
+
+    The exit code is 4 when it is dead or cancelled.
+    """
     row = wait_for(session, id, limit)
     if session.as_json:
         print_json(finished(row) | {"result": raw(row["result"])})

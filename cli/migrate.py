@@ -63,7 +63,10 @@ def migrate(context: click.Context, to: str, dry_run: bool, lock_timeout: float)
 @click.option("--check", is_flag=True, help="Print nothing; the exit code says it.")
 @click.pass_obj
 def status(session: Session, check: bool) -> None:
-    """Say what is installed and what is newest; the exit code is 3 when they differ."""
+    """Say what is installed.
+
+    The exit code is 3 when that is not the newest.
+    """
     with _reaching(session):
         found = _status(session)
     if session.as_json:
@@ -93,7 +96,10 @@ def status(session: Session, check: bool) -> None:
 @click.option("--down", is_flag=True, help="Downwards.")
 @click.pass_obj
 def sql(session: Session, from_: str | None, to: str | None, down: bool) -> None:
-    """Print the SQL for psql, without asking a database; one transaction a version."""
+    """Print the SQL for psql.
+
+    It asks no database. Each version is a transaction of its own.
+    """
     from pgqueue.migrations import sql as text_of
 
     text = text_of(from_=_base(from_), to=_base(to), down=down)

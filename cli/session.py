@@ -196,7 +196,9 @@ class Session:
         try:
             check_schema(database, exists, ours, version)
         except SchemaError as error:
-            raise of_schema(error) from None
+            told = of_schema(error)
+            told.why = f"(dsn from {self.dsn_setting.source})"
+            raise told from None
 
     def unreachable(self, error: Exception) -> CommandError:
         """Why there is no connection, and what to do."""

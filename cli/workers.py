@@ -35,7 +35,10 @@ def workers() -> None:
 @workers.command()
 @click.pass_obj
 def ls(session: Session) -> None:
-    """List the workers; a lost one missed its heartbeats and has not been rescued yet."""
+    """List the workers.
+
+    A lost one missed its heartbeats, and its jobs have not been rescued yet.
+    """
     with session.connect() as connection, session.transaction(connection):
         rows = all_workers(connection)
     if session.as_json:

@@ -6,6 +6,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from tests.support.jobs import Connection, enqueue
+from tests.support.waiting import eventually
 
 from .conftest import Program
 
@@ -75,6 +76,7 @@ def test_no_schema(program: Program, empty_dsn: str, command: list[str]) -> None
     assert ran.code == 3
     assert ran.err.splitlines() == [
         f'Error: schema "pgqueue" in database "{name}" is not installed.',
+        "  (dsn from --dsn)",
         "Hint: pgqueue migrate",
     ]
 
@@ -148,3 +150,37 @@ def test_an_environment_file_or_configuration_that_cannot_be_read(elsewhere: Pro
         elsewhere.write("pyproject.toml", text)
         ran = elsewhere("config")
         assert (ran.code, what in ran.err) == (2, True), ran.err
+
+
+def test_variables_win_over_the_file_that_fills_the_gaps(
+    program: Program, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.write("some.env", f"PGQUEUE_DSN={CLOSED}\nexport PGQUEUE_APP = 'one:app'  # ours\n")
+    # What the file sets stays set for the process, so that libpq sees it too.
+    monkeypatch.setenv("PGQUEUE_APP", "")
+    monkeypatch.delenv("PGQUEUE_APP")
+    found = {
+        item["name"]: item
+        for item in program("config", "--env-file", "some.env", "--json").json["items"]
+    }
+    assert found["dsn"]["source"] == "PGQUEUE_DSN"
+    assert found["app"]["source"] == "PGQUEUE_APP in some.env"
+    assert found["app"]["value"] == "one:app"
+    assert program("info", "--env-file", "some.env").code == 0
+
+
+def test_a_connection_that_is_cut(program: Program, connection: Connection) -> None:
+    id = enqueue(connection)
+    running = program.start("jobs", "wait", str(id))
+    eventually(
+        lambda: (
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle' "
+                "AND application_name = 'pgqueue wait' AND datname = current_database()"
+            ).rowcount
+        )
+    )
+    _, err = running.communicate(timeout=20)
+    assert running.returncode == 1
+    assert "Error: the connection to the database was lost." in err
+    assert "Traceback" not in err
