@@ -115,7 +115,8 @@ class Link:
         lost = connection.closed or connection.broken
         if lost or isinstance(error, TimeoutError | psycopg.errors.ReadOnlySqlTransaction):
             await self.drop()
-            self._tell(error)
+            if not isinstance(error, asyncio.CancelledError):
+                self._tell(error)
 
     def _tell(self, error: BaseException | None) -> None:
         """Say that the link went down or came back, once for each change."""

@@ -29,18 +29,13 @@ def run(
     With the process id of a `parent`, it also stops when that is gone.
     Raises SchemaError when the database is not ready, and what the application's lifespan raises.
     """
-    leftover = asyncio.run(_run(app, settings, observers, parent))
-    if leftover:
-        # Their jobs were released; the interpreter would wait for these threads for ever.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+    asyncio.run(_run(app, settings, observers, parent))
     return 0
 
 
 async def _run(
     app: Application, settings: WorkerSettings, observers: Iterable[Observer], parent: int | None
-) -> int:
+) -> None:
     worker = Worker(app, settings, observers)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -48,7 +43,12 @@ async def _run(
     orphaned = asyncio.create_task(_stop_without(parent, worker))
     await worker.run()
     orphaned.cancel()
-    return worker.leftover
+    if worker.leftover:
+        # Their jobs were released. The event loop would wait for handlers that do not let
+        # themselves be cancelled, and the interpreter for threads, for ever.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 async def _stop_without(parent: int | None, worker: Worker) -> None:

@@ -64,7 +64,7 @@ class Worker:
 
     @property
     def leftover(self) -> int:
-        """Threads that still run a handler after the end, and so hold up the interpreter's."""
+        """Handlers that still run after the end, and so would hold up the interpreter's."""
         return 0 if self._parts is None else self._parts.slots.running
 
     def stop(self) -> None:
