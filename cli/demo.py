@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 def demo(session: Session, folders: tuple[Path, ...], no_stdlib: bool, keep: bool) -> None:
     """See it all at work: real files, real workers, one of them killed.
 
-    Starts a private PostgreSQL server and indexes every Python file of the standard library, and
-    of the FOLDERS given. Then it checks itself against a count without the queue; the exit code is
-    1 if anything was lost, doubled or wrong. Nothing is left behind, unless you --keep it.
+    Starts a private PostgreSQL server and indexes every Python file of the standard library (but
+    for the package test, which not every Python has) and of the FOLDERS given. Then it checks
+    itself against a count without the queue; the exit code is 1 if anything was lost, doubled or
+    wrong. Nothing is left behind, unless you --keep it.
 
     With --dsn it uses that database instead, in which there may be no schema pgqueue and no table
     document yet. Variables such as DATABASE_URL are not asked: the demo never finds your data.

@@ -72,14 +72,19 @@ def read_corpus(folders: Sequence[Path]) -> Corpus:
 
 
 def _python_files(folder: Path, skipped: Counter[str]) -> Iterator[Path]:
-    """Not below hidden folders, installed packages and caches, unless that is where we begin."""
+    """Not below hidden folders, installed packages, caches and Python's own regression tests,
+    unless that is where we begin.
+    """
+    tests = standard_library() / "test"
 
     def pass_over(_: OSError) -> None:
         skipped["not readable"] += 1
 
     for here, folders, files in os.walk(folder, onerror=pass_over):
         folders[:] = sorted(
-            name for name in folders if name not in LEFT_OUT and not name.startswith(".")
+            name
+            for name in folders
+            if name not in LEFT_OUT and name[0] != "." and Path(here, name) != tests
         )
         for name in sorted(files):
             if name.endswith(".py"):

@@ -9,7 +9,7 @@ import psycopg
 
 from pgqueue.migrations import upgrade
 
-from ..output import count_of, print_json
+from ..output import count_of, print_json, text_of_seconds
 from ..session import Session
 from .check import count_directly, judge
 from .corpus import Corpus
@@ -73,10 +73,13 @@ def _perform_in(place: Place, corpus: Corpus, keep: bool, screen: Screen, clock:
         connection.execute(TABLES)
     screen.done("schema pgqueue, and tables for the documents", clock.lap("schema"))
     screen.done(_described(corpus))
-    course = Story(place.dsn, plan(corpus.documents), screen).perform()
+    story = Story(place.dsn, plan(corpus.documents), screen)
+    course = story.perform()
     clock.lap("work")
     finished = len(course.ledger.committed)
-    screen.done(f"{finished:,} jobs done, {finished / course.seconds:,.0f}/s", course.seconds)
+    done = f"{count_of(finished, 'job')} done, {finished / course.seconds:,.0f}/s"
+    slowed = f"each slowed down by {text_of_seconds(story.pause)}, so that you can watch"
+    screen.done(f"{done} ({slowed})", course.seconds)
     direct = count_directly(course.ledger.committed)
     screen.done("all files counted again, without the queue", clock.lap("direct"))
     with psycopg.connect(place.dsn) as connection:

@@ -60,7 +60,8 @@ class Story:
         self._producer = Producer(dsn, planned)
         self._total = sum(not one.is_rolled_back for one in planned)
         self._course = Course(self._producer.ledger)
-        self._crew = Crew(dsn, min(LONGEST_PAUSE, WORK_TIME * 2 * SLOTS / max(1, self._total)))
+        self.pause = min(LONGEST_PAUSE, WORK_TIME * 2 * SLOTS / max(1, self._total))
+        self._crew = Crew(dsn, self.pause)
         self._to_come: list[Callable[[Snapshot], bool]] = [self._kill_one]
 
     def perform(self) -> Course:
@@ -93,7 +94,7 @@ class Story:
                 )
             time.sleep(0.02)
         pids = " and ".join(f"{member.name} (pid {member.pid})" for member in members)
-        self._screen.done(f"two worker processes: {pids}", time.monotonic() - began)
+        self._screen.done(f"two workers: {pids}, {SLOTS} jobs at once", time.monotonic() - began)
 
     def _watch(self, producing: Future[Ledger]) -> None:
         """Show how it goes, and let happen what is to come, until nothing is left to do."""
