@@ -1,4 +1,4 @@
-"""Writes the parts of the reference that follow from the code: the command line, views and functions.
+"""Writes the parts of the reference that follow from the code: command line, views, functions.
 
     python docs/generate.py
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,8 @@ def functions(connection: psycopg.Connection[Any], *, for_everybody: bool) -> st
         listed = ",\n".join(f"    {argument}" for argument in split(arguments))
         text = textwrap.fill(comment, 100, break_long_words=False)
         parts.append(
-            f"### pgqueue.{name}\n\n```text\npgqueue.{name}(\n{listed})\nRETURNS {result}\n```\n\n{text}"
+            f"### pgqueue.{name}\n\n```text\npgqueue.{name}(\n{listed})\n"
+            f"RETURNS {result}\n```\n\n{text}"
         )
     return "\n\n".join(parts)
 
@@ -106,7 +107,7 @@ def _section(command: click.Command, context: click.Context) -> str:
     return "\n\n".join(parts)
 
 
-def table(heading: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(heading: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A table in Markdown."""
     lines = [heading, ("---",) * len(heading), *rows]
     return "\n".join("| " + " | ".join(cell(text) for text in line) + " |" for line in lines)

@@ -1,4 +1,4 @@
-"""A page of the documentation, run from top to bottom: Python, SQL and shell against a real server."""
+"""A page of the documentation, run from top to bottom against a real server."""
 
 import ast
 import asyncio
@@ -14,12 +14,12 @@ import psycopg
 import sqlalchemy as sa
 import sqlalchemy.ext.asyncio as sa_async
 import sqlalchemy.orm as sa_orm
-from pgqueue import PgQueue
-from pgqueue.embedded import EmbeddedServer
 from psycopg.conninfo import conninfo_to_dict
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
+from pgqueue import PgQueue
+from pgqueue.embedded import EmbeddedServer
 from tests.docs.shell import Shell, differences
 
 FILE_NAME = re.compile(r"# (\w+\.py)\b")
@@ -51,10 +51,10 @@ class Page:
                 CodeBlockParser("console", self._console),
             ]
         ).parse(path)
-        count = 0
-        for count, example in enumerate(blocks.examples(), start=1):
+        examples = list(blocks.examples())
+        for example in examples:
             example.evaluate()
-        return count
+        return len(examples)
 
     def environment(self) -> dict[str, str]:
         """What points libpq, and everything that reads DATABASE_URL, at the page's database."""

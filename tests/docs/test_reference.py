@@ -10,8 +10,9 @@ from types import ModuleType
 from typing import Any
 
 import psycopg
-import pgqueue
 import pytest
+
+import pgqueue
 from pgqueue import errors, events, outcome
 from pgqueue.embedded import EmbeddedServerError
 from pgqueue.migrations.errors import MigrationError
