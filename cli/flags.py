@@ -61,49 +61,51 @@ class GlobalOption(click.Option):
         super().__init__(flags, **(settings | attributes))
 
 
+_FILE = click.Path(exists=True, dir_okay=False)
+_OPTIONS: list[tuple[tuple[str, ...], dict[str, Any]]] = [
+    (("-A", "--app"), {"metavar": "MODULE:ATTR", "help": "Where your PgQueue object is."}),
+    (("-d", "--dsn"), {"metavar": "URL", "help": "The database."}),
+    (("--config",), {"type": _FILE, "help": "TOML file with [tool.pgqueue]."}),
+    (
+        ("--env-file",),
+        {
+            "type": _FILE,
+            "is_eager": True,
+            "callback": load_environment,
+            "help": "Read variables that are not set from a file of KEY=VALUE lines.",
+        },
+    ),
+    (("--json", "as_json"), {"is_flag": True, "help": "Print one JSON document."}),
+    (("-q", "--quiet"), {"is_flag": True, "help": "Print ids or names only."}),
+    (("-v", "--verbose"), {"count": True, "help": "Say more; -vv shows tracebacks."}),
+    (
+        ("--color/--no-color",),
+        {"default": None, "help": "Colours. By default on terminals, unless NO_COLOR is set."},
+    ),
+    (("--yes",), {"is_flag": True, "help": "Do not ask."}),
+    (
+        ("--timeout",),
+        {
+            "type": SECONDS,
+            "help": "The longest that a query may take; 0: no limit. By default 10s.",
+        },
+    ),
+    (
+        ("--version",),
+        {
+            "is_flag": True,
+            "is_eager": True,
+            "callback": tell_version,
+            "help": "Print the version.",
+        },
+    ),
+]
+
+
 def global_options(taken: frozenset[str] = frozenset(), **attributes: Any) -> list[click.Option]:
     """All global options but for the flags and names that a command uses itself."""
-    file = click.Path(exists=True, dir_okay=False)
-    rows: list[tuple[tuple[str, ...], dict[str, Any]]] = [
-        (("-A", "--app"), {"metavar": "MODULE:ATTR", "help": "Where your PgQueue object is."}),
-        (("-d", "--dsn"), {"metavar": "URL", "help": "The database."}),
-        (("--config",), {"type": file, "help": "TOML file with [tool.pgqueue]."}),
-        (
-            ("--env-file",),
-            {
-                "type": file,
-                "is_eager": True,
-                "callback": load_environment,
-                "help": "Read variables that are not set from a file of KEY=VALUE lines.",
-            },
-        ),
-        (("--json", "as_json"), {"is_flag": True, "help": "Print one JSON document."}),
-        (("-q", "--quiet"), {"is_flag": True, "help": "Print ids or names only."}),
-        (("-v", "--verbose"), {"count": True, "help": "Say more; -vv shows tracebacks."}),
-        (
-            ("--color/--no-color",),
-            {"default": None, "help": "Colours. By default on terminals, unless NO_COLOR is set."},
-        ),
-        (("--yes",), {"is_flag": True, "help": "Do not ask."}),
-        (
-            ("--timeout",),
-            {
-                "type": SECONDS,
-                "help": "The longest that a query may take; 0: no limit. By default 10s.",
-            },
-        ),
-        (
-            ("--version",),
-            {
-                "is_flag": True,
-                "is_eager": True,
-                "callback": tell_version,
-                "help": "Print the version.",
-            },
-        ),
-    ]
     options: list[click.Option] = []
-    for flags, settings in rows:
+    for flags, settings in _OPTIONS:
         free = tuple(flag for flag in flags if flag not in taken)
         if any(flag.startswith("--") for flag in free):
             options.append(GlobalOption(*free, **(settings | attributes)))

@@ -102,6 +102,8 @@ def test_json_logs_are_lines_of_json_and_nothing_else(
     enqueue(connection, "add", args={"a": 1, "b": 4242})
     ran = shop.alone("worker", "--once", "--log-level", "debug", "--log-args")
     assert "4242" in ran.err
+    enqueue(connection, "add", args={"a": 1})
+    assert "  start     add #" in shop.alone("worker", "--once", "-v").err
 
 
 def test_settings_come_from_variables_too(shop: Program, connection: Connection) -> None:
