@@ -120,7 +120,9 @@ class Job(Generic[R]):
             if timeout is None
             else time.monotonic() + seconds(timeout, "timeout").total_seconds()
         )
-        with psycopg.connect(self._wait_string, autocommit=True) as connection:
+        with psycopg.connect(
+            self._wait_string, autocommit=True, prepare_threshold=None
+        ) as connection:
             connection.execute("LISTEN pgqueue_finished")
             run(connection, _AWAIT, {"id": self.id})
             while True:
@@ -138,7 +140,9 @@ class Job(Generic[R]):
             if timeout is None
             else time.monotonic() + seconds(timeout, "timeout").total_seconds()
         )
-        connection = await psycopg.AsyncConnection.connect(self._wait_string, autocommit=True)
+        connection = await psycopg.AsyncConnection.connect(
+            self._wait_string, autocommit=True, prepare_threshold=None
+        )
         async with connection:
             await connection.execute("LISTEN pgqueue_finished")
             await run_async(connection, _AWAIT, {"id": self.id})

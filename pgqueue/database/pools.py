@@ -15,6 +15,8 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from .link import connection_string
 
 MOST_CONNECTIONS = 4
+UNPREPARED = {"prepare_threshold": None}
+"""A pooler in transaction mode may run each transaction on another backend."""
 
 
 class LoopPool(NamedTuple):
@@ -49,6 +51,8 @@ class Pools:
                     connection_string(self.dsn, "pgqueue app"),
                     min_size=0,
                     max_size=MOST_CONNECTIONS,
+                    kwargs=UNPREPARED,
+                    check=ConnectionPool.check_connection,
                     open=True,
                 )
         with self._pool.connection() as connection:
@@ -88,6 +92,8 @@ class Pools:
             connection_string(self.dsn, "pgqueue app"),
             min_size=0,
             max_size=MOST_CONNECTIONS,
+            kwargs=UNPREPARED,
+            check=AsyncConnectionPool.check_connection,
             open=False,
             configure=remember,
         )

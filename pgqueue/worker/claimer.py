@@ -67,7 +67,7 @@ class Claimer:
         """Up to `most` jobs, in the order in which they should run."""
         claims = await self._scan(queue, most)
         if not claims and self._watermarks[queue].wants_full_scan(time.monotonic()):
-            # The scan itself found out that jobs came back behind it; nobody will ring for them again.
+            # The scan itself found out that jobs came back behind it; nobody will ring again.
             claims = await self._scan(queue, most)
         return claims
 

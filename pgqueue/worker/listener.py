@@ -174,7 +174,7 @@ class Listener:
             asyncio.get_running_loop().add_reader(self._watched, self._read)
 
     def _stop_reading(self) -> None:
-        """Also when the connection is closed: another one may soon have the number of its socket."""
+        """Also when the connection is closed: another may soon have the number of its socket."""
         watched, self._watched = self._watched, None
         if watched is not None:
             asyncio.get_running_loop().remove_reader(watched)

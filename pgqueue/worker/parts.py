@@ -31,6 +31,7 @@ from .listener import Listener
 from .runner import Runner
 from .slots import Slots
 from .threads import Threads
+from .writer import Writer
 
 P = ParamSpec("P")
 
@@ -86,13 +87,13 @@ class Parts:
         self._changed = changed
         self.threads = Threads(settings.concurrency, unstuck=self._freed)
         self._children = Children(settings.children, app.max_result_bytes)
+        self._changed = changed
         self.finisher = Finisher(
-            links.make("finisher"),
+            Writer(links.make("finisher"), name, emit=emit),
             name,
             emit=emit,
             busy=lambda: not self.slots.idle,
-            retried=lambda: self._janitor.poke(),
-            written=changed.set,
+            written=self._written,
         )
         report = _on_loop(self._report)
         runner = Runner(app, self.threads, self._children, state, report=report)
@@ -159,6 +160,12 @@ class Parts:
         self._changed.set()
         if self._feeder.asleep:
             self.listener.rouse()
+
+    def _written(self, unsuccessful: bool) -> None:
+        """There may be room to claim again, and a retry may be due before the janitor knows."""
+        self._changed.set()
+        if unsuccessful:
+            self._janitor.poke()
 
     def _report(self, job: RunningJob) -> None:
         if job.progress_text is not None:

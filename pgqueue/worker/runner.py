@@ -20,7 +20,6 @@ from .children import Children
 from .claimer import Claim
 from .threads import Threads
 
-
 LONGEST_TIMEOUT = 1e9
 """Seconds, about 30 years: rows made in SQL may say more than Python's clock can count."""
 

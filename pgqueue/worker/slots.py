@@ -13,9 +13,10 @@ from ..events import JobFinished, JobStarted, LeaseWasLost, Observer
 from ..outcome import Cancelled, Outcome, Succeeded
 from .claimer import Claim
 from .eager import start_task
-from .finisher import Ended, Finisher
+from .finisher import Finisher
 from .runner import Attempt, Runner
 from .threads import Threads
+from .writer import Ended
 
 
 class Slots:

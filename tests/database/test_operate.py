@@ -212,3 +212,16 @@ def test_a_running_task_reports(connection: Connection) -> None:
     connection.execute("SELECT pgqueue.release(ARRAY[%s], ARRAY[%s])", [id, claimed["lease"]])
     (again,) = claim(connection, register(connection))
     assert again["progress"] == '{"done": 3}'
+
+
+def test_waiting_for_a_queued_job_makes_claimers_look_again(
+    connection: Connection, other: Connection
+) -> None:
+    """A claimer that comes by while the waiter holds the row passes it over."""
+    id, worker = enqueue(connection), register(connection)
+    epoch = "SELECT epoch FROM pgqueue.queue WHERE name = 'default'"
+    before = value(connection, epoch)
+    with other.transaction():
+        assert value(other, AWAIT, id)
+        assert claim(connection, worker) == []
+    assert value(connection, epoch) > before

@@ -114,7 +114,8 @@ async def test_without_listen_it_polls(app: PgQueue, connection: Connection) -> 
             await become(connection, t.enqueue(connection), "succeeded", within=10)
         assert not asleep(worker)
         listeners = (
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgqueue listener%%'"
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name LIKE 'pgqueue listener%%'"
         )
         assert value(connection, listeners) == 0
 
