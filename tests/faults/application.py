@@ -7,6 +7,7 @@ import time
 from datetime import timedelta
 
 import psycopg
+
 from pgqueue import Fixed, PgQueue, RunningJob, Snooze, current_job
 
 app = PgQueue(os.environ.get("PGQUEUE_DSN"))

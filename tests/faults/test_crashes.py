@@ -45,9 +45,7 @@ def test_a_job_that_kills_its_workers_dies(oracle: Connection, start_worker: Sta
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", ["return", "retry", "snooze", "progress", "complete"])
-def test_a_zombie_is_refused(
-    oracle: Connection, start_worker: StartWorker, ending: str
-) -> None:
+def test_a_zombie_is_refused(oracle: Connection, start_worker: StartWorker, ending: str) -> None:
     """Frozen for longer than its lease, it wakes up and says how its attempt ended."""
     id = enqueue(oracle, "sleepy", args={"seconds": 0.5, "ending": ending})
     zombie = start_worker(name="zombie")
@@ -128,7 +126,8 @@ def test_a_second_signal_hurries(oracle: Connection, start_worker: StartWorker) 
 
 
 @pytest.mark.parametrize(
-    ("task", "args"), [("sleeps", {"seconds": 600}), ("swallows", {}), ("in_child", {"seconds": 600})]
+    ("task", "args"),
+    [("sleeps", {"seconds": 600}), ("swallows", {}), ("in_child", {"seconds": 600})],
 )
 def test_handlers_that_do_not_stop_do_not_hold_the_worker(
     oracle: Connection, start_worker: StartWorker, task: str, args: dict[str, object]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from pgqueue.embedded import EmbeddedServer
 from pgqueue.migrations import upgrade
-
 from tests.faults.conftest import APP
 from tests.support.jobs import Connection, enqueue, job, rows, state, value
 from tests.support.oracle import assert_exactly_once, create_oracle, effects, starts
