@@ -1,6 +1,7 @@
 """The application whose workers the faults hit. Every handler tells the oracle what it did."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -90,10 +91,8 @@ def poison() -> None:
 async def swallows() -> None:
     """Does not let itself be cancelled."""
     while True:
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(3600)
-        except asyncio.CancelledError:
-            pass
 
 
 @app.task

@@ -187,7 +187,10 @@ def test_the_answer_to_the_handler_s_own_commit_is_lost(
     worker = start_worker(through=proxy.dsn, heartbeat=4.0, lease=20.0)
     handler = "pgqueue handler"
     eventually(lambda: proxy.connections(handler) == 1)
-    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND state LIKE 'idle in%%'"
+    query = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE application_name = %s AND state LIKE 'idle in%%'"
+    )
     eventually(lambda: value(oracle, query, handler) == 1)
     proxy.set("deaf", only=handler)
     # Its next statement is the completion, whose answer never comes: so it cannot commit.

@@ -38,9 +38,9 @@ def find_bouncer() -> str | None:
 @contextmanager
 def bouncer(dsn: str) -> Iterator[str]:
     """A DSN that leads to the same database through a PgBouncer with four server connections."""
-    with TemporaryDirectory(prefix="pgqueue-bouncer-") as directory:
-        with _running(dsn, Path(directory)) as through:
-            yield through
+    made = TemporaryDirectory(prefix="pgqueue-bouncer-")
+    with made as directory, _running(dsn, Path(directory)) as through:
+        yield through
 
 
 def _owner_of_socket(host: object, port: object) -> str | None:
