@@ -45,5 +45,8 @@ format: $(READY)  ## put everything into the one form
 bench: $(READY)  ## drain and enqueue, each beside the same SQL without a library
 	$(BIN)/python -m benchmarks
 
+docs: $(READY)  ## write the reference pages that follow from the code
+	$(BIN)/python docs/generate.py
+
 clean:  ## remove what make made
 	rm -rf $(VENV) build dist *.egg-info

@@ -1,10 +1,10 @@
-"""What one worker process and one enqueuing connection reach, beside raw psycopg doing the same SQL.
+"""What a worker process and an enqueuing connection reach, beside raw psycopg doing the same SQL.
 
     python -m benchmarks [--dsn URL] [--jobs 50000] [--rounds 3] [--json]
 
 Everything runs interleaved on one server: without --dsn a private one is started with the same
-durability as production (fsync and synchronous_commit on). It works in a database of its own, which it
-creates and drops. Read ratios of one run; absolute figures move with whatever else the machine does.
+durability as production (fsync and synchronous_commit on). It works in a database of its own, which
+it creates and drops. Read ratios of one run; absolute figures move with what else the machine does.
 """
 
 from __future__ import annotations
@@ -25,7 +25,12 @@ from pgqueue.migrations import upgrade
 from . import drain, enqueue
 
 DATABASE = "pgqueue_benchmark"
-SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "4GB", "fsync": "on", "full_page_writes": "on"}
+SETTINGS = {
+    "shared_buffers": "512MB",
+    "max_wal_size": "4GB",
+    "fsync": "on",
+    "full_page_writes": "on",
+}
 
 
 @dataclass(slots=True)
@@ -77,7 +82,10 @@ def _measure(dsn: str, jobs: int, rounds: int) -> list[Figure]:
 
 
 def _print(figures: list[Figure], version: str, options: argparse.Namespace) -> None:
-    print(f"\nPostgreSQL {version}, Python {platform.python_version()}, {options.rounds} rounds,", end=" ")
+    print(
+        f"\nPostgreSQL {version}, Python {platform.python_version()}, {options.rounds} rounds,",
+        end=" ",
+    )
     print(f"{options.jobs:,} jobs to drain; median jobs/s (lowest to highest)\n")
     for figure in figures:
         print(f"{figure.name:<30} {_spread(figure.ours)}")

@@ -26,16 +26,20 @@ COMPLETE = """
 WITH finished AS (DELETE FROM pgqueue.job WHERE id = ANY (%s) RETURNING *)
 INSERT INTO pgqueue.job_done (id, run_at, enqueued_at, started_at, finished_at, priority, attempt,
                               max_attempts, queue, task, args)
-SELECT id, run_at, enqueued_at, started_at, now(), priority, attempt, max_attempts, queue, task, args
+SELECT id, run_at, enqueued_at, started_at, now(), priority, attempt, max_attempts, queue, task,
+       args
 FROM finished
 """
 
 
 def fill(dsn: str, jobs: int) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("TRUNCATE pgqueue.job, pgqueue.job_done, pgqueue.job_dead, pgqueue.failure")
         connection.execute(
-            "INSERT INTO pgqueue.job (task, args) SELECT 'noop', %s::jsonb FROM generate_series(1, %s)",
+            "TRUNCATE pgqueue.job, pgqueue.job_done, pgqueue.job_dead, pgqueue.failure"
+        )
+        connection.execute(
+            "INSERT INTO pgqueue.job (task, args) "
+            "SELECT 'noop', %s::jsonb FROM generate_series(1, %s)",
             (ARGS, jobs),
         )
         connection.execute("VACUUM ANALYZE pgqueue.job")
@@ -61,15 +65,17 @@ def floor(dsn: str, jobs: int) -> float:
 
 
 def worker(dsn: str, jobs: int) -> float:
-    """One worker process with default settings, from its first completion to its last. Jobs per second."""
+    """One worker process with default settings, from first start to last end. Jobs per second."""
     fill(dsn, jobs)
     command = [sys.executable, "-m", "benchmarks.drain", dsn]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"})
     with psycopg.connect(dsn, autocommit=True) as connection:
         row = connection.execute(
-            "SELECT count(*), extract(epoch FROM max(finished_at) - min(started_at)) FROM pgqueue.job_done"
+            "SELECT count(*), extract(epoch FROM max(finished_at) - min(started_at)) "
+            "FROM pgqueue.job_done"
         ).fetchone()
-    assert row is not None and row[0] == jobs, row
+    assert row is not None
+    assert row[0] == jobs, row
     return float(jobs / float(row[1]))
 
 
@@ -80,7 +86,7 @@ def main() -> int:
     if len(sys.argv) > 2:
         import cProfile
 
-        cProfile.run("app.run_worker(once=True)", sys.argv[2])
+        cProfile.runctx("app.run_worker(once=True)", globals(), locals(), sys.argv[2])
         return 0
     return app.run_worker(once=True)
 

@@ -22,7 +22,9 @@ FIELDS = {"to": "user1@example.com", "subject": "hello world number 1"}
 
 
 def floor(dsn: str) -> float:
-    return _per_second(dsn, lambda connection: connection.execute(INSERT, ("noop", ARGS)).fetchone())
+    return _per_second(
+        dsn, lambda connection: connection.execute(INSERT, ("noop", ARGS)).fetchone()
+    )
 
 
 def one_by_one(dsn: str) -> float:
@@ -31,12 +33,15 @@ def one_by_one(dsn: str) -> float:
 
 def floor_in_bulk(dsn: str) -> float:
     parameters = (["noop"] * MANY, [ARGS] * MANY)
-    return MANY * _repeated(dsn, lambda connection: connection.execute(INSERT_MANY, parameters).fetchall())
+    return MANY * _repeated(
+        dsn, lambda connection: connection.execute(INSERT_MANY, parameters).fetchall()
+    )
 
 
 def in_bulk(dsn: str) -> float:
     return MANY * _repeated(
-        dsn, lambda connection: app.enqueue_many(connection, (noop.job(**FIELDS) for _ in range(MANY)))
+        dsn,
+        lambda connection: app.enqueue_many(connection, (noop.job(**FIELDS) for _ in range(MANY))),
     )
 
 

@@ -110,7 +110,8 @@ def _act(
                     hint="the same filters with `pgqueue jobs ls` show what there is.",
                     exit_code=NOTHING_MATCHED,
                 )
-            session.note(printable(f"{count_of(matched, _noun(chosen))} match{_why(chosen)}."))
+            match = "matches" if matched == 1 else "match"
+            session.note(printable(f"{count_of(matched, _noun(chosen))} {match}{_why(chosen)}."))
             these = "this one" if matched == 1 else f"these {matched:,}"
             session.confirm(f"{action.verb.capitalize()} {these} now?")
             pages = _pages(session, connection, chosen, newest)

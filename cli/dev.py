@@ -14,6 +14,8 @@ from pgqueue.embedded import EmbeddedServer, find_binaries
 from pgqueue.embedded.accounts import lent_account
 from pgqueue.errors import PgqueueError
 
+from .output import print_json
+
 P = ParamSpec("P")
 R = TypeVar("R")
 ROOT_HOME = Path("/var/lib/pgqueue")
@@ -95,15 +97,25 @@ def stop(data: Path | None, major: int | None) -> None:
 def status(context: click.Context, data: Path | None, major: int | None) -> None:
     """Say whether the server runs; the exit code is 3 when it does not."""
     server = find_server(data, major)
-    if not server.is_running():
-        click.echo(f"not running    data in {server.data}")
+    running = server.is_running()
+    facts = {
+        "running": running,
+        "version": server.binaries.version if running else None,
+        "pid": server.pid if running else None,
+        "url": without_password(server) if running else None,
+        "data": str(server.data),
+        "log": str(server.log),
+    }
+    if getattr(context.obj, "as_json", False):
+        print_json(facts)
+    elif running:
+        click.echo(f"running    PostgreSQL {facts['version']}, process {facts['pid']}")
+        click.echo(f"url        {facts['url']}")
+        click.echo(f"data       {facts['data']}\nlog        {facts['log']}")
+    else:
+        click.echo(f"not running    data in {facts['data']}")
+    if not running:
         context.exit(CHECK_SAID_NO)
-    click.echo(
-        f"running    PostgreSQL {server.binaries.version}, process {server.pid}\n"
-        f"url        {without_password(server)}\n"
-        f"data       {server.data}\n"
-        f"log        {server.log}"
-    )
 
 
 @dev.command()
@@ -142,14 +154,15 @@ def psql(data: Path | None, major: int | None, arguments: tuple[str, ...]) -> No
 @dev.command()
 @server_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
 @errors_for_people
-def reset(data: Path | None, major: int | None, yes: bool) -> None:
+def reset(context: click.Context, data: Path | None, major: int | None, yes: bool) -> None:
     """Stop the server and delete all its data."""
     server = find_server(data, major)
     if not server.exists:
         click.echo(f"There is nothing to delete in {server.data}", err=True)
         return
-    if not yes:
+    if not (yes or getattr(context.obj, "yes", False)):
         click.confirm(f"Delete the server in {server.data} and all its data?", abort=True, err=True)
     server.delete()
     click.echo(f"Deleted {server.data}", err=True)

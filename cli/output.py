@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -39,7 +39,7 @@ def print_json(document: Any) -> None:
     """
     import msgspec
 
-    text = msgspec.json.encode(document).decode()
+    text = msgspec.json.encode(_in_seconds(document)).decode()
     click.echo(_UNSAFE.sub(_escape_in_json, text))
 
 
@@ -150,6 +150,18 @@ def text_of_instant(instant: datetime | None) -> str:
 def count_of(number: int, noun: str) -> str:
     """`1 job`, `1,204 jobs`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _in_seconds(document: Any) -> Any:
+    """The document with its durations as numbers."""
+    match document:
+        case timedelta():
+            return document.total_seconds()
+        case dict():
+            return {key: _in_seconds(value) for key, value in document.items()}
+        case list() | tuple():
+            return [_in_seconds(value) for value in document]
+    return document
 
 
 def _escape_in_json(match: re.Match[str]) -> str:

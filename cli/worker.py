@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pgqueue.settings import WorkerSettings
     from pgqueue.worker.log import Level
 
-_OURS = ("processes", "reload", "reload_directories", "dry_run")
+_OURS = ("processes", "reload", "reload_directories", "dry_run", "parent")
 """What the process that is typed does itself, and does not tell the ones that it starts."""
 MOST_TASKS = 6
 
@@ -50,7 +50,7 @@ MOST_TASKS = 6
     "--lease", type=SECONDS, default=15.0, show_default="15s", help="Without a heartbeat: lost."
 )
 @click.option("--heartbeat", type=SECONDS, default=5.0, show_default="5s", help="How often.")
-@click.option("--poll", type=SECONDS, default=1.0, show_default="1s", help="Look while asleep.")
+@click.option("--poll", type=SECONDS, default=2.0, show_default="2s", help="Look while asleep.")
 @click.option("--listen/--no-listen", default=True, help="Without, for poolers: polls only.")
 @click.option("--name", help="What people see. By default host and process.")
 @click.option("--reload/--no-reload", default=False, help="Start anew when Python files change.")
@@ -68,6 +68,7 @@ MOST_TASKS = 6
     help="By default info; with -v debug.",
 )
 @click.option("--log-args", is_flag=True, help="Log the arguments of jobs, which may be secret.")
+@click.option("--parent", type=int, hidden=True)  # who supervises this process, and replaces it
 @click.option("--dry-run", is_flag=True, help="Check settings, app and database, and stop.")
 @click.pass_context
 def worker(context: click.Context, /, **options: Any) -> None:
@@ -132,7 +133,7 @@ def _run(
         show_args=options["log_args"],
         color=_color_on_stderr(session),
     )
-    return run(application, settings, observers=[log])
+    return run(application, settings, observers=[log], parent=options["parent"])
 
 
 def _command(context: click.Context, session: Session) -> list[str]:
@@ -141,6 +142,7 @@ def _command(context: click.Context, session: Session) -> list[str]:
         # Not an argument: those of a process are shown to every user of the machine.
         os.environ["PGQUEUE_DSN"] = session.dsn
     command = [sys.executable, "-m", "pgqueue", "worker", "--quiet", "--no-reload"]
+    command += ["--parent", str(os.getpid())]
     command += ["--app", session.app] if session.app is not None else []
     command += ["--config", session.config] if session.config is not None else []
     command += ["-v"] * session.verbose

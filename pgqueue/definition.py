@@ -28,6 +28,11 @@ class Definition:
     timeout: timedelta | None
     run_in: RunIn
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that jobs of it may carry."""
+        return (self.name, *self.aliases)
+
 
 def define(
     function: Callable[..., Any],

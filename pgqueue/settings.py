@@ -35,7 +35,7 @@ class WorkerSettings:
     once: bool = False
     """Stop when no job is due and none runs."""
     max_jobs: int | None = None
-    """Stop after this many jobs."""
+    """Stop after this many jobs; a supervisor starts a fresh process."""
     max_idle: float | None = None
     """Stop after so long without a job."""
     max_rss_mb: int | None = None

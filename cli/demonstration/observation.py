@@ -68,7 +68,7 @@ class Observer:
     def look(self, victim: int | None) -> Snapshot:
         """The numbers now. `victim` is the id of the worker that was killed."""
         row = self._fetch(SNAPSHOT, {"victim": victim})[0]
-        return Snapshot(*row, self._rate(row[0]))
+        return Snapshot(*(*row, self._rate(row[0])))
 
     def running(self) -> list[Running]:
         """The workers that are registered, the busiest first."""

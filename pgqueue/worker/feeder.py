@@ -67,6 +67,8 @@ class Feeder:
         self._pause = FIRST_PAUSE
         self._restless = 0.0
         self.asleep = False
+        self.worn_out = False
+        """Whether it ended because its process did, or used, as much as the settings allow."""
 
     async def run(self) -> None:
         """Feed until told to stop, or until the settings say that it is enough."""
@@ -187,6 +189,7 @@ class Feeder:
     def _enough(self) -> bool:
         settings = self._settings
         if settings.max_jobs is not None and self._claimed >= settings.max_jobs:
+            self.worn_out = True
             return True
         now = time.monotonic()
         if (
@@ -197,5 +200,5 @@ class Feeder:
             return True
         if settings.max_rss_mb is not None and now - self._checked_memory > 1:
             self._checked_memory = now
-            return resident_mb() > settings.max_rss_mb
-        return False
+            self.worn_out = resident_mb() > settings.max_rss_mb
+        return self.worn_out

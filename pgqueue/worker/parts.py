@@ -140,6 +140,11 @@ class Parts:
             trouble=self._claim_failed,
         )
 
+    @property
+    def worn_out(self) -> bool:
+        """Whether the work ended only because this process should be replaced by a fresh one."""
+        return self._feeder.worn_out
+
     def start(self) -> tuple[asyncio.Task[None], list[asyncio.Task[Any]]]:
         """The feeder, which ends when the work is done, and the services, which never end."""
         services: list[Coroutine[Any, Any, None]] = [self.finisher.run(), self._janitor.run()]
@@ -191,7 +196,7 @@ def _registration(app: Application, settings: WorkerSettings, name: str) -> Regi
         pid=os.getpid(),
         version=version("pgqueue"),
         queues=list(settings.queues),
-        tasks=sorted(app.tasks),
+        tasks=sorted(name for task in app.tasks.values() for name in task.definition.names),
         concurrency=settings.concurrency,
         lease_for=settings.lease,
     )

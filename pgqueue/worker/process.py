@@ -9,8 +9,10 @@ import sys
 from collections.abc import Iterable
 
 from ..application import Application
+from ..errors import UsageError
 from ..events import Observer
 from ..settings import WorkerSettings
+from .supervisor import WORN_OUT
 from .worker import Worker
 
 PARENT_CHECK = 1.0
@@ -26,16 +28,22 @@ def run(
 ) -> int:
     """Run a worker until SIGTERM or SIGINT, a second of which hurries it. Returns 0.
 
-    With the process id of a `parent`, it also stops when that is gone.
+    With the process id of a `parent`, it also stops when that is gone, and returns WORN_OUT when it
+    stopped by `max_jobs` or `max_rss_mb`, so that the parent starts a fresh process.
     Raises SchemaError when the database is not ready, and what the application's lifespan raises.
     """
-    asyncio.run(_run(app, settings, observers, parent))
-    return 0
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(_run(app, settings, observers, parent))
+    raise UsageError(
+        "an event loop runs here already: use `async with app.worker(...)` instead of run_worker()."
+    )
 
 
 async def _run(
     app: Application, settings: WorkerSettings, observers: Iterable[Observer], parent: int | None
-) -> None:
+) -> int:
     worker = Worker(app, settings, observers)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -43,12 +51,14 @@ async def _run(
     orphaned = asyncio.create_task(_stop_without(parent, worker))
     await worker.run()
     orphaned.cancel()
+    code = WORN_OUT if parent is not None and worker.worn_out else 0
     if worker.leftover:
         # Their jobs were released. The event loop would wait for handlers that do not let
         # themselves be cancelled, and the interpreter for threads, for ever.
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(code)
+    return code
 
 
 async def _stop_without(parent: int | None, worker: Worker) -> None:

@@ -14,6 +14,8 @@ from types import FrameType
 QUICK_DEATH = 2.0
 """A process that lived less than this many seconds is replaced more and more slowly."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+WORN_OUT = 75
+"""Exit code of a process that did, or used, all that it was allowed: a fresh one goes on."""
 USAGE = (2, 3)
 """Exit codes that another start would only repeat: wrong usage, database not ready."""
 
@@ -39,8 +41,9 @@ def supervise(
     """Run `processes` copies of a command until SIGTERM or SIGINT; a second one hurries them.
 
     A copy that ends with 0 has finished its work, and is not replaced; the parent ends with the
-    last one. Any other end is an accident: it is started anew, more slowly if it died at once.
-    Returns 0, or 2 or 3 when a copy says that it cannot work at all.
+    last one. A copy that is worn out (max_jobs, max_rss_mb) is replaced at once. Any other end is
+    an accident: another is started, more slowly if the copy died at once. Returns 0, or 2 or 3 when
+    a copy says that it cannot work at all.
     """
     return _Supervisor(command, processes, grace, say).run()
 
@@ -92,6 +95,11 @@ class _Supervisor:
         pid, place.process = place.process.pid, None
         if code == 0 or code in USAGE or self._stopping:
             self._places.remove(place)
+            return code
+        if code == WORN_OUT:
+            self._say(
+                f"worker process {place.number} (pid {pid}) reached its limit; a fresh one goes on"
+            )
             return code
         lived = time.monotonic() - place.started
         place.pause = (

@@ -67,6 +67,11 @@ class Worker:
         """Handlers that still run after the end, and so would hold up the interpreter's."""
         return 0 if self._parts is None else self._parts.slots.running
 
+    @property
+    def worn_out(self) -> bool:
+        """Whether it ended by `max_jobs` or `max_rss_mb`, and a fresh process should go on."""
+        return self._parts is not None and self._parts.worn_out
+
     def stop(self) -> None:
         """Take no new jobs and end when the running ones have. Called again: interrupt them."""
         self._hurried = self._stopping.is_set()

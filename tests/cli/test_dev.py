@@ -13,9 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
+
 from pgqueue.cli import dev as dev_module
 from pgqueue.cli.dev import dev, usual_directory
-
 from pgqueue.embedded import EmbeddedServer, EmbeddedServerError
 
 Run = Callable[..., Result]

@@ -1,6 +1,7 @@
 """The worker as a command: flags, banner, logs, one process or several, its exit code."""
 
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -135,6 +136,29 @@ def test_several_processes_under_one_parent(shop: Program, connection: Connectio
     assert workers(connection) == []
     assert err.count("Ctrl+C lets running jobs finish") == 1
     assert "4 at once in each of 2 processes" in err
+
+
+def test_a_process_that_dies_or_is_worn_out_is_replaced(
+    shop: Program, connection: Connection
+) -> None:
+    running = shop.start("worker", "--processes", "2", "--max-jobs", "3", "--no-listen")
+    eventually(lambda: len(workers(connection)) == 2)
+    os.kill(workers(connection)[0], signal.SIGKILL)
+    ids = [enqueue(connection, "add", args={"a": n}) for n in range(12)]
+    eventually(lambda: {state(connection, id) for id in ids} == {"succeeded"}, within=60)
+    _, err = end(running)
+    assert running.returncode == 0, err
+    assert "died: signal SIGKILL; starting another" in err
+    assert "reached its limit; a fresh one goes on" in err
+
+
+def test_workers_stop_when_their_supervisor_is_killed(
+    shop: Program, connection: Connection
+) -> None:
+    running = shop.start("worker", "--processes", "2")
+    eventually(lambda: len(workers(connection)) == 2)
+    end(running, signal.SIGKILL)
+    eventually(lambda: workers(connection) == [], within=30)
 
 
 def test_reloading_starts_anew_after_a_change(shop: Program, connection: Connection) -> None:
