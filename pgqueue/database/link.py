@@ -51,6 +51,8 @@ class Link:
         self._lock = asyncio.Lock()
         self._down = False
         self.pooled = False
+        self.connections = 0
+        """How often it was connected."""
 
     async def fetch(
         self, query: str, parameters: Any = None, *, binary: bool = False, deadline: float = 30.0
@@ -90,6 +92,7 @@ class Link:
                 pause = min(pause * 2, LONGEST_PAUSE)
             else:
                 self._tell(None)
+                self.connections += 1
                 return self._connection
 
     async def _open(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:

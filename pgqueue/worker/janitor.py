@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import psycopg
 
-from ..database.link import Link
+from ..database.link import LONGEST_PAUSE, Link
 from ..database.statement import Statement
 from ..events import JobRescued, Observer, Trouble
 from ..outcome import describe
@@ -56,6 +56,9 @@ class Janitor:
         self._poked = asyncio.Event()
         self._behind = 0.0
         now = time.monotonic()
+        self._looked = now
+        self._connections = 1
+        self._waits = False
         self._rescue_due = now
         self._thorough_due = now + THOROUGH_EVERY * random.random()  # noqa: S311 - jitter
         self._prune_due = now + 5 * random.random()  # noqa: S311 - jitter
@@ -82,6 +85,7 @@ class Janitor:
         """Do what is due. Returns the seconds until something will be."""
         pause = await self.promote()
         now = time.monotonic()
+        self._doubt(now)
         if now >= self._rescue_due:
             await self._rescue(thorough=now >= self._thorough_due)
         if now >= self._prune_due:
@@ -105,8 +109,19 @@ class Janitor:
         self._behind = min(max(0.001, self._behind * 1.5), LONGEST_BEHIND)
         return self._behind
 
+    def _doubt(self, now: float) -> None:
+        """After an outage, or a sleep of this process, a missing heartbeat does not mean that a
+        worker is dead. Give all of them the time to beat again; but put it off once only.
+        """
+        cut_off = self._link.connections > self._connections
+        if (cut_off or now - self._looked > LONGEST_SLEEP + self._rescue_every) and not self._waits:
+            self._waits = True
+            self._rescue_due = now + 2 * self._rescue_every + LONGEST_PAUSE
+        self._connections, self._looked = max(1, self._link.connections), now
+
     async def _rescue(self, *, thorough: bool) -> None:
         rows = await self._link.fetch(_RESCUE.text, {"thorough": thorough})
+        self._waits = False
         now = time.monotonic()
         self._rescue_due = now + self._rescue_every * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
         if thorough:

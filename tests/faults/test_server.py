@@ -220,3 +220,22 @@ def test_writes_refused_for_a_while(
         )
         oracle.execute(f"DROP ROLE {role}".encode())
     assert effects(oracle) == 0
+
+
+@pytest.mark.slow
+def test_an_outage_longer_than_the_lease(embedded: EmbeddedServer, own: StartWorker) -> None:
+    """Nobody could send heartbeats: that is no reason to take the jobs of all the workers."""
+    with psycopg.connect(embedded.dsn(), autocommit=True) as connection:
+        workers = [own(name=f"w{n}", concurrency=2) for n in range(2)]
+        ids = [enqueue(connection, "effect_in_thread", args={"seconds": 5}) for _ in range(4)]
+        eventually(lambda: starts(connection) == len(ids))
+    embedded.stop()
+    time.sleep(2.0)  # longer than the lease: this is the fault, not a wait for something
+    embedded.start()
+    with psycopg.connect(embedded.dsn(), autocommit=True) as connection:
+        eventually(lambda: all(state(connection, id) == "succeeded" for id in ids))
+        assert starts(connection) == len(ids), "a job was run twice"
+        assert_exactly_once(connection, len(ids))
+        for worker in workers:
+            worker.signal(signal.SIGTERM)
+            assert worker.exit_code() == 0
