@@ -84,7 +84,9 @@ def test_a_signal_ends_it_with_0(
     shop: Program, connection: Connection, number: signal.Signals
 ) -> None:
     running = shop.start("worker")
-    eventually(lambda: workers(connection) == [running.pid])
+    id = enqueue(connection, "add", args={"a": 1})
+    eventually(lambda: state(connection, id) == "succeeded")
+    assert workers(connection) == [running.pid]
     _, err = end(running, number)
     assert running.returncode == 0, err
     assert "stopped" in err
