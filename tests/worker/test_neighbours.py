@@ -1,0 +1,91 @@
+"""A job that blocks the loop, or is locked by somebody, keeps what it has and costs no other."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from pgqueue import PgQueue
+from pgqueue.events import Trouble
+from tests.support.jobs import Connection, row
+from tests.support.working import Events, application, become, working
+
+
+@pytest.mark.slow
+async def test_a_blocked_event_loop_keeps_its_job(
+    dsn: str, app: PgQueue, connection: Connection, events: Events
+) -> None:
+    """Although another worker, on a loop of its own, would take it."""
+    runs: list[str] = []
+    begun, stop = threading.Event(), threading.Event()
+
+    @app.task
+    async def blocks() -> None:
+        runs.append("here")
+        begun.set()
+        time.sleep(3.5)  # longer than the lease, on purpose
+
+    async def wait_for_it() -> None:
+        await asyncio.to_thread(begun.wait, 30)
+        async with application(dsn) as other:
+
+            @other.task(name="blocks")
+            async def taken() -> None:
+                runs.append("there")
+
+            async with working(other, concurrency=1):
+                await asyncio.to_thread(stop.wait, 30)
+
+    enqueued = blocks.enqueue(connection)
+    thread = threading.Thread(target=asyncio.run, args=(wait_for_it(),))
+    thread.start()
+    async with working(app, grace=20.0):
+        await become(connection, enqueued, "succeeded")
+        stop.set()
+        await asyncio.to_thread(thread.join, 30)
+    assert runs == ["here"]
+    assert events.of(Trouble) == []
+
+
+async def test_a_job_locked_by_others_costs_only_itself(
+    app: PgQueue, connection: Connection, other: Connection
+) -> None:
+    """A cancel that somebody has not committed yet holds one row; other jobs end meanwhile."""
+    go_on = asyncio.Event()
+
+    @app.task
+    async def waits() -> None:
+        await go_on.wait()
+
+    @app.task
+    async def good() -> None: ...
+
+    locked = waits.enqueue(connection)
+    async with working(app, concurrency=4):
+        await become(connection, locked, "running")
+        other.execute("BEGIN")
+        locked.cancel(other)
+        go_on.set()
+        after = [good.enqueue(connection) for _ in range(20)]
+        for enqueued in after:
+            await become(connection, enqueued, "succeeded", within=10)
+        other.execute("ROLLBACK")
+        await become(connection, locked, "succeeded", within=10)
+
+
+async def test_a_row_locked_while_claimers_looked_is_found_soon(
+    app: PgQueue, connection: Connection, other: Connection
+) -> None:
+    @app.task
+    async def t() -> None: ...
+
+    locked = t.enqueue(connection)
+    other.execute("BEGIN")
+    other.execute("SELECT FROM pgqueue.job WHERE id = %s FOR UPDATE", [locked.id])
+    async with working(app):
+        after = t.enqueue(connection)
+        await become(connection, after, "succeeded")
+        other.execute("ROLLBACK")
+        await become(connection, locked, "succeeded", within=10)
+    assert row(connection, "SELECT count(*) FROM pgqueue.jobs")["count"] == 2
