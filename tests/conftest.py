@@ -10,10 +10,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from pgqueue.migrations import upgrade
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 
+from pgqueue.migrations import upgrade
 from tests.support.server import Server, migrated, running_server
 
 Connection = psycopg.Connection[Any]
