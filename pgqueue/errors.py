@@ -19,7 +19,7 @@ PgqueueError
 ├── WorkerLost            the process that ran the attempt died
 ├── CompletionLost        the job said it completed in a transaction that did not commit
 ├── JobFailed             raised by wait(): the job is dead
-└── JobCancelled          raised by wait() and inside a handler: the job is cancelled
+└── JobCancelled          raised by wait(): the job was cancelled
 
 Errors of the database driver are never wrapped: they belong to the caller's transaction.
 """
@@ -107,4 +107,4 @@ class JobFailed(PgqueueError):
 
 
 class JobCancelled(PgqueueError):
-    """Raised by `wait()` for a cancelled job, and by `raise_if_cancelled()` inside a handler."""
+    """Raised by `wait()`: the job was cancelled."""

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from .errors import InvalidOption, JobCancelled
+from .errors import InvalidOption
 from .job import check_duration, seconds
 from .retry import RetryPolicy
 
@@ -124,7 +124,7 @@ def _judge(attempt: int, max_attempts: int, error: BaseException, policy: RetryP
     match error:
         case Snooze():
             return Snoozed(error.delay)
-        case Cancel(reason=None) | JobCancelled():
+        case Cancel(reason=None):
             return Cancelled(None)
         case Cancel():
             return Cancelled(_shown(lambda: str(error.reason), "(a reason that cannot be printed)"))

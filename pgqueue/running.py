@@ -13,7 +13,8 @@ import msgspec
 from .database.connection import is_async, run, run_async
 from .database.statement import Statement
 from .document import encode_object
-from .errors import JobCancelled, LeaseLost, NotInJob
+from .errors import LeaseLost, NotInJob
+from .outcome import Cancel
 
 if TYPE_CHECKING:
     from .database.connection import AsyncConnection, SyncConnection
@@ -179,11 +180,11 @@ class RunningJob:
         self._cancelled = reason
 
     def raise_if_cancelled(self) -> None:
-        """Raise JobCancelled when somebody asked for this job to be cancelled, or its lease was
-        lost.
+        """Raise the signal Cancel when somebody asked for this job to be cancelled, or its lease
+        was lost. `except Exception` does not swallow it.
         """
         if self._cancelled is not None:
-            raise JobCancelled(f"job {self.id} is to stop: {self._cancelled}")
+            raise Cancel
 
     @overload
     def complete(self, connection: SyncConnection, /, result: object = None) -> None: ...

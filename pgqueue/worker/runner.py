@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..application import Application
-from ..errors import CompletionLost, InvalidArguments, JobCancelled, TaskTimeout, UsageError
-from ..outcome import Cancelled, Dead, Outcome, Succeeded, describe, judge
+from ..errors import CompletionLost, InvalidArguments, TaskTimeout, UsageError
+from ..outcome import Cancel, Cancelled, Dead, Outcome, Succeeded, describe, judge
 from ..running import RunningJob, current
 from ..task import Task
 from .children import Children
@@ -169,7 +169,7 @@ async def _within(job: RunningJob, call: Callable[[], Awaitable[Any]]) -> Any:
 def _judge(attempt: Attempt, error: BaseException) -> Outcome:
     job = attempt.job
     if attempt.stopped is not None and (
-        isinstance(error, asyncio.CancelledError | JobCancelled)
+        isinstance(error, asyncio.CancelledError | Cancel)
         or attempt.task.definition.run_in == "process"
     ):
         return Cancelled(None)

@@ -25,6 +25,9 @@ SECOND = timedelta(seconds=1)
 POLICY = Fixed(SECOND)
 
 
+ANOTHER = JobCancelled("job 7 (other) was cancelled")
+
+
 def give_up(attempt: int, error: BaseException) -> None:
     """A policy that never tries again."""
 
@@ -46,7 +49,8 @@ def give_up(attempt: int, error: BaseException) -> None:
         (3, 3, Snooze(60), give_up, Snoozed(MINUTE)),
         (1, 3, Cancel("gone"), POLICY, Cancelled("gone")),
         (3, 3, Cancel(), POLICY, Cancelled(None)),
-        (1, 3, JobCancelled("asked"), POLICY, Cancelled(None)),
+        # Somebody else's job, for which this one waited: an error like any other.
+        (1, 3, ANOTHER, POLICY, Retrying(SECOND, describe(ANOTHER))),
         (1, 3, ValueError(), lambda *_: -SECOND, Retrying(timedelta(0), describe(ValueError()))),
     ],
 )
