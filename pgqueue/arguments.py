@@ -10,7 +10,16 @@ from typing import Any
 
 import msgspec
 
-from .document import Unfit, decode_other, encode, is_pydantic_model, refuse_foreign
+from .document import (
+    MOST_LEVELS,
+    NESTED_TOO_DEEPLY,
+    Unfit,
+    decode_other,
+    encode,
+    is_pydantic_model,
+    is_too_deep,
+    refuse_foreign,
+)
 from .errors import InvalidArguments, UsageError
 from .refusal import MISMATCH, MISSING, UNEXPECTED, shown, told, type_at
 from .signature import Parameter, Signature, read_signature
@@ -79,6 +88,8 @@ class Arguments:
             values = msgspec.structs.astuple(self._decode(text))
         except Exception as error:  # noqa: BLE001 - classes of users are built here
             raise InvalidArguments(self._misfit(error)) from None
+        if len(text) > MOST_LEVELS and is_too_deep(_as_bytes(text)):
+            raise InvalidArguments(self._blame(None, NESTED_TOO_DEEPLY))
         if not self._keyword_only:
             return values, {}
         first = len(self._positional)
@@ -224,3 +235,7 @@ def _call(
         else:
             fields.append((p.name, p.annotation, p.default))
     return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
+
+
+def _as_bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()

@@ -90,7 +90,7 @@ def encode(value: Any, max_bytes: int, *, hint: str) -> bytes:
 
 def check_shape(text: bytes, max_bytes: int, *, hint: str) -> None:
     """Refuse compact JSON that is nested too deeply or is longer than `max_bytes` once stored."""
-    if text.count(b"{") + text.count(b"[") > MOST_LEVELS and _levels(text) > MOST_LEVELS:
+    if is_too_deep(text):
         raise Unfit(None, NESTED_TOO_DEEPLY)
     numbers = 1 + text.count(b",") + text.count(b":") + text.count(b"[")
     if len(text) + numbers * _MOST_GROWTH > max_bytes:
@@ -109,8 +109,10 @@ def _growth(outline: bytes) -> int:
     )
 
 
-def _levels(text: bytes) -> int:
-    """The level of the deepest value, counted only as far as one beyond what is allowed."""
+def is_too_deep(text: bytes) -> bool:
+    """Whether a JSON document is nested too deeply, which some Pythons would not mind."""
+    if text.count(b"{") + text.count(b"[") <= MOST_LEVELS:
+        return False
     if b"\\" in text:
         text = _STRING.sub(b"0", text)
     text = text.replace(b"[]", b"0").replace(b"{}", b"0")
@@ -121,7 +123,7 @@ def _levels(text: bytes) -> int:
     while brackets and level <= MOST_LEVELS:
         brackets = brackets.replace(b"[]", b"")
         level += 1
-    return level
+    return level > MOST_LEVELS
 
 
 # Looking for the culprit: slow, and only when something is wrong or looks so.
@@ -262,10 +264,8 @@ def step_to(key: Any) -> str:
     return f".{key}" if isinstance(key, str) and key.isidentifier() and len(key) <= 50 else "[...]"
 
 
-# Models of pydantic, which is never imported from here: who has a model has imported it.
-
-
 def is_pydantic_model(kind: Any) -> bool:
+    """Pydantic is never imported from here: who has a model has imported it."""
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
 
