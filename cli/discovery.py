@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .environment import Setting
 from .errors import USAGE, CommandError
 
 if TYPE_CHECKING:
     from pgqueue.application import Application
-
-    from .session import Session
 
 USUAL = ("pgqueue_app", "jobs", "tasks", "app")
 HOW = "name it as module:attribute: -A jobs:app, PGQUEUE_APP, or app in [tool.pgqueue]."
@@ -28,16 +27,22 @@ class NoApplication(CommandError):
     """None was named, and the usual files have none."""
 
 
-def find_application(session: Session) -> Application:
-    """The application. Raises NoApplication, or CommandError for one that cannot be had."""
-    _use_this_directory(session)
-    if session.app_setting is not None:
-        return _named(session.app_setting.value, session.app_setting.source, session)
+def find_application(
+    setting: Setting | None, *, project: Path | None = None, traces: bool = False
+) -> Application:
+    """The application that was named, or the one in this directory; modules of the directory of
+    the `project` file can be imported too. With `traces`, tracebacks of imports are shown.
+
+    Raises NoApplication, or CommandError for one that cannot be had.
+    """
+    _use_this_directory(project)
+    if setting is not None:
+        return _named(setting, traces)
     several = []
     for name in USUAL:
         if not Path(f"{name}.py").is_file():
             continue
-        found = _applications(_import(name, f"{name}.py", session))
+        found = _applications(_import(name, f"{name}.py", traces))
         if len(found) == 1:
             return next(iter(found.values()))
         if found:
@@ -52,14 +57,6 @@ def find_application(session: Session) -> Application:
     )
 
 
-def application_if_any(session: Session) -> Application | None:
-    """The application, or None where none is and none was named."""
-    try:
-        return find_application(session)
-    except NoApplication:
-        return None
-
-
 def name_of(application: Application) -> str:
     """Where an application is found, as `-A` takes it."""
     for name, module in list(sys.modules.items()):
@@ -70,24 +67,25 @@ def name_of(application: Application) -> str:
     return "?"
 
 
-def _use_this_directory(session: Session) -> None:
+def _use_this_directory(project: Path | None) -> None:
     folders = [str(Path.cwd())]
-    if session.configuration.path is not None:
-        folders.append(str(session.configuration.path.resolve().parent))
+    if project is not None:
+        folders.append(str(project.resolve().parent))
     for folder in reversed(folders):
         if folder in sys.path:
             sys.path.remove(folder)
         sys.path.insert(0, folder)
 
 
-def _named(name: str, source: str, session: Session) -> Application:
+def _named(setting: Setting, traces: bool) -> Application:
     from pgqueue.application import Application
 
+    name = setting.value
     module_name, colon, attribute = name.partition(":")
-    where = f"(app from {source})"
+    where = f"(app from {setting.source})"
     if not module_name or (colon and not attribute):
         raise CommandError(f'"{name}" is not the name of an app.', where, HOW, exit_code=USAGE)
-    module = _import(module_name, where, session)
+    module = _import(module_name, where, traces)
     if not colon:
         return _only(module, module_name, where)
     found: object = module
@@ -134,11 +132,11 @@ def _applications(module: ModuleType) -> dict[str, Application]:
     return found
 
 
-def _import(name: str, where: str, session: Session) -> ModuleType:
+def _import(name: str, where: str, traces: bool) -> ModuleType:
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - importing runs any code
-        if session.verbose >= 2:
+        if traces:
             click.echo(traceback.format_exc(), err=True)
         if isinstance(error, ModuleNotFoundError) and error.name in _parents(name):
             raise CommandError(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .discovery import application_if_any
 from .errors import USAGE, CommandError
 from .output import print_ids, print_json, raw
 from .printable import printable
@@ -57,7 +56,7 @@ def enqueue(
     if limit is not None and not wait:
         raise CommandError("--timeout bounds --wait, which is missing.", exit_code=USAGE)
     chosen = _chosen(options)
-    application = application_if_any(session)
+    application = session.application_if_any
     if application is None:
         job = _unchecked(session, task, arguments, chosen)
     else:

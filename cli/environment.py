@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import CommandError
@@ -39,6 +40,14 @@ def read_environment_file(path: str) -> dict[str, str]:
 def _unquoted(text: str) -> str:
     quoted = _QUOTED.fullmatch(text)
     return quoted[2] if quoted else text.split(" #")[0].rstrip()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A value, and where it was found."""
+
+    value: str
+    source: str
 
 
 class ConfigurationFile:

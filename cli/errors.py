@@ -1,16 +1,13 @@
-"""Errors for people: what happened, why, what to do; tracebacks only when they are asked for."""
+"""Errors for people: what happened, why, what to do; and the exit codes that go with them."""
 
 from __future__ import annotations
 
 import re
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import click
 
 from .printable import printable
-
-if TYPE_CHECKING:
-    from .session import Session
 
 FAILED, USAGE, CHECK_SAID_NO, JOB_FAILED, NOTHING_MATCHED = 1, 2, 3, 4, 5
 
@@ -34,44 +31,6 @@ class CommandError(click.ClickException):
         if self.hint:
             lines.append(click.style("Hint: ", fg="cyan") + printable(self.hint))
         click.echo("\n".join(lines), err=True)
-
-
-def explain(error: Exception, session: Session) -> CommandError:
-    """What an exception means to whoever typed the command."""
-    found = _of_the_library(error) or _of_the_database(error, session)
-    if found is not None:
-        return found
-    return CommandError(
-        f"unexpected {type(error).__name__}: {session.scrub(str(error))}",
-        hint="the same command with -vv shows where it came from.",
-    )
-
-
-def _of_the_library(error: Exception) -> CommandError | None:
-    from pgqueue import errors
-    from pgqueue.migrations.errors import MigrationError
-
-    message = str(error)
-    match error:
-        case errors.SchemaError():
-            return of_schema(error)
-        case errors.UsageError():
-            what, _, why = message.partition("\n")
-            return CommandError(what, why, exit_code=USAGE)
-        case errors.JobNotFound():
-            what, _, why = message.partition(": ")
-            return CommandError(f"{what}.", why, exit_code=NOTHING_MATCHED)
-        case errors.JobFailed() | errors.JobCancelled():
-            return CommandError(message, exit_code=JOB_FAILED)
-        case errors.PgqueueError():
-            return of_text(message)
-        case MigrationError():
-            return CommandError(message)
-        case TimeoutError() if message:
-            return CommandError(message)
-        case UnicodeEncodeError():
-            return CommandError("what was typed is not valid UTF-8.", exit_code=USAGE)
-    return None
 
 
 def of_text(message: str, exit_code: int = FAILED) -> CommandError:
@@ -100,35 +59,3 @@ def of_schema(error: Exception) -> CommandError:
 
 def _not_ready(what: str, hint: str) -> CommandError:
     return CommandError(what, hint=hint or None, exit_code=CHECK_SAID_NO)
-
-
-def _of_the_database(error: Exception, session: Session) -> CommandError | None:
-    import psycopg
-
-    if not isinstance(error, psycopg.Error):
-        return None
-    first = session.scrub(str(error)).partition("\n")[0]
-    match error:
-        case psycopg.errors.QueryCanceled():
-            return CommandError(
-                f"the database did not answer within {session.timeout:g} seconds.",
-                first,
-                "narrow it down (--queue, --task, --since), or allow more: --timeout 60s",
-            )
-        case psycopg.errors.InsufficientPrivilege():
-            return CommandError(
-                "the database refuses: the role of the DSN lacks a privilege.",
-                first,
-                'the owner of the schema can grant it: GRANT USAGE ON SCHEMA pgqueue TO "role", …',
-            )
-        case psycopg.errors.ReadOnlySqlTransaction():
-            return CommandError(
-                "the database is read-only.", first, "point the DSN at the primary server."
-            )
-        case psycopg.OperationalError() if error.sqlstate is None or error.sqlstate[:2] in (
-            "08",
-            "57",
-        ):
-            return CommandError("the connection to the database was lost.", first)
-    hint = getattr(error.diag, "message_hint", None)
-    return CommandError(f"the database refuses: {first}", hint=hint)

@@ -14,7 +14,8 @@ from typing import Any
 
 import click
 
-from .errors import USAGE, CommandError, explain, of_text
+from .errors import USAGE, CommandError, of_text
+from .explaining import explain
 from .flags import add_global_options, global_options
 from .printable import printable
 from .session import Session, refuses_color

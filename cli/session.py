@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .environment import ConfigurationFile
+from .environment import ConfigurationFile, Setting
 from .errors import USAGE, CommandError, of_schema
 
 if TYPE_CHECKING:
@@ -26,14 +26,6 @@ DEFAULT_TIMEOUT = 10.0
 LONGEST = 2**31 - 1
 """Milliseconds that PostgreSQL takes for a statement_timeout."""
 LIBPQ = "PGHOST, PGDATABASE and the other defaults of libpq"
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A value, and where it was found."""
-
-    value: str
-    source: str
 
 
 @dataclass
@@ -82,9 +74,7 @@ class Session:
         found = self.find("dsn", "PGQUEUE_DSN", "DATABASE_URL")
         if found is not None:
             return found
-        from .discovery import application_if_any
-
-        application = application_if_any(self)
+        application = self.application_if_any
         if application is not None and application.dsn:
             return Setting(application.dsn, "the application")
         return Setting("", LIBPQ)
@@ -133,9 +123,7 @@ class Session:
     @cached_property
     def application(self) -> Application:
         """The application, pointed at the database. Raises CommandError."""
-        from .discovery import find_application
-
-        application = find_application(self)
+        application = self._found_application
         named = application.dsn
         setting = self.find("dsn", "PGQUEUE_DSN", "DATABASE_URL")
         if setting is not None:
@@ -146,6 +134,24 @@ class Session:
                 )
             application.configure(dsn=self.database_dsn)
         return application
+
+    @cached_property
+    def _found_application(self) -> Application:
+        from .discovery import find_application
+
+        return find_application(
+            self.app_setting, project=self.configuration.path, traces=self.verbose >= 2
+        )
+
+    @property
+    def application_if_any(self) -> Application | None:
+        """The application as it was declared, or None where none is and none was named."""
+        from .discovery import NoApplication
+
+        try:
+            return self._found_application
+        except NoApplication:
+            return None
 
     # Database
 
