@@ -124,8 +124,8 @@ class Job(Generic[R]):
             self._wait_string, autocommit=True, prepare_threshold=None
         ) as connection:
             connection.execute("LISTEN pgqueue_finished")
-            run(connection, _AWAIT, {"id": self.id})
             while True:
+                run(connection, _AWAIT, {"id": self.id})
                 record = self._record(run(connection, _GET, {"id": self.id}), waiting=True)
                 if record.finished:
                     return self._result(record)
@@ -145,8 +145,8 @@ class Job(Generic[R]):
         )
         async with connection:
             await connection.execute("LISTEN pgqueue_finished")
-            await run_async(connection, _AWAIT, {"id": self.id})
             while True:
+                await run_async(connection, _AWAIT, {"id": self.id})
                 rows = await run_async(connection, _GET, {"id": self.id})
                 record = self._record(rows, waiting=True)
                 if record.finished:

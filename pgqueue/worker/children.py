@@ -7,7 +7,6 @@ registered task, never by the job.
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from ..errors import UsageError, WorkerLost
 from ..outcome import Cancelled, Dead, Outcome, Retrying, Snoozed, Succeeded
 from ..running import RunningJob
 from ..task import Task
+from .endings import ending
 
 OUTCOMES: dict[str, type[Outcome]] = {
     kind.__name__: kind for kind in (Succeeded, Retrying, Dead, Cancelled, Snoozed)
@@ -96,10 +96,7 @@ class Child:
         self._socket.close()
 
     def _how(self) -> str:
-        code = self._process.wait()
-        if code < 0:
-            return f"signal {signal.Signals(-code).name}"
-        return f"exit code {code}"
+        return ending(self._process.wait())
 
 
 class Children:

@@ -131,6 +131,7 @@ class Feeder:
                 claims = await self._claimer.claim(queue, most)
             except (psycopg.Error, TimeoutError) as error:
                 self._trouble(error)
+                self._listener.rouse()  # this look may have been the last one before a sleep
                 await self._interruptible(0.5 * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
                 return found
             if claims:

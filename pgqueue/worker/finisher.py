@@ -18,6 +18,7 @@ from ..outcome import Succeeded, describe
 from .writer import Ended, Pair, Writer
 
 BATCH = 500
+BATCH_BYTES = 2_000_000
 DELAY = 0.003
 """Seconds that a result waits for company while other jobs run."""
 PROGRESS_EVERY = 1.0
@@ -119,7 +120,7 @@ class Finisher:
     async def _write_all(self) -> None:
         """What was written is taken off its list only afterwards: an error loses nothing."""
         while self._ended:
-            batch = self._ended[:BATCH]
+            batch = self._batch()
             await self._store_progress(ended.pair for ended in batch)
             locked = await self._writer.write(batch)
             self._unsuccessful |= any(not isinstance(ended.outcome, Succeeded) for ended in batch)
@@ -135,6 +136,16 @@ class Finisher:
         if self._progress and now >= self._progress_due:
             self._progress_due = now + PROGRESS_EVERY
             await self._store_progress(tuple(self._progress))
+
+    def _batch(self) -> list[Ended]:
+        """The next ends to write: at most BATCH of them, or BATCH_BYTES of results."""
+        size = 0
+        for number, ended in enumerate(self._ended[:BATCH], 1):
+            if isinstance(ended.outcome, Succeeded) and ended.outcome.result is not None:
+                size += len(ended.outcome.result)
+                if size >= BATCH_BYTES:
+                    return self._ended[:number]
+        return self._ended[:BATCH]
 
     def _set_aside(self, ended: list[Ended], released: list[Pair]) -> None:
         """Try these again in a moment. Somebody holds their rows, perhaps for long."""

@@ -64,6 +64,7 @@ class Heart:
         self._verdict = verdict
         self._trouble = trouble
         self._registered: Future[None] = Future()
+        self._ended: Future[None] = Future()
         self._now, self._stopping = asyncio.Event(), asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining = False
@@ -75,6 +76,10 @@ class Heart:
         """Begin to beat, and return when the worker is registered. Waits for the database."""
         self._thread.start()
         await asyncio.wrap_future(self._registered)
+
+    async def watch(self) -> None:
+        """Return when the heart has stopped; raise what stopped it."""
+        await asyncio.shield(asyncio.wrap_future(self._ended))
 
     def beat(self) -> None:
         """Beat now instead of at the next turn."""
@@ -104,10 +109,11 @@ class Heart:
     def _run(self) -> None:
         try:
             asyncio.run(self._live())
-        except BaseException as error:
-            if self._registered.done():
-                raise
-            self._registered.set_exception(error)
+            self._ended.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - for the worker, which cannot live without it
+            if not self._registered.done():
+                self._registered.set_exception(error)
+            self._ended.set_exception(error)
 
     async def _live(self) -> None:
         self._loop = asyncio.get_running_loop()

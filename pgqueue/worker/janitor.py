@@ -7,10 +7,12 @@ other's way.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import psycopg
 
@@ -20,7 +22,8 @@ from ..events import JobRescued, Observer, Trouble
 from ..outcome import describe
 
 _PROMOTE, _RESCUE = Statement("promote"), Statement("rescue")
-_PRUNE, _PARTITIONS = Statement("prune"), Statement("partitions")
+_ADD, _DROP = Statement("add_partitions"), Statement("drop_partitions")
+_PRUNE = Statement("prune")
 
 PROMOTE_BATCH = 1_000
 LONGEST_SLEEP = 5.0
@@ -30,6 +33,8 @@ AWAKE_SLEEP = 1.0
 LONGEST_BEHIND = 0.05
 """Seconds between batches of due jobs at most."""
 THOROUGH_EVERY = 60.0
+THOROUGH_DEADLINE = 600.0
+"""Seconds for reading the whole table of live jobs."""
 PRUNE_EVERY = 60.0
 PRUNE_BATCH = 10_000
 
@@ -70,20 +75,18 @@ class Janitor:
     async def run(self) -> NoReturn:
         while True:
             self._poked.clear()
-            try:
-                pause = await self.run_once()
-            except (psycopg.Error, TimeoutError) as error:
-                self._emit(Trouble(self._worker, "janitor", describe(error).message))
-                pause = AWAKE_SLEEP
-            try:
+            pause = await self.run_once()
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._poked.wait()
-            except TimeoutError:
-                pass
 
     async def run_once(self) -> float:
-        """Do what is due. Returns the seconds until something will be."""
-        pause = await self.promote()
+        """Do what is due; a chore that fails keeps no other from its turn. Returns the seconds
+        until something will be due.
+        """
+        pause = AWAKE_SLEEP
+        with self._surviving("promote"):
+            pause = await self.promote() or self._catch_up()
         now = time.monotonic()
         self._doubt(now)
         if now >= self._rescue_due:
@@ -92,19 +95,19 @@ class Janitor:
             await self._prune()
         until_rescue = max(0.0, self._rescue_due - time.monotonic())
         longest = LONGEST_SLEEP if self._asleep() else AWAKE_SLEEP
-        return min(pause, until_rescue, longest * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
+        return min(pause, until_rescue, _about(longest))
 
     async def promote(self) -> float:
-        """Make due jobs ready. Returns the seconds until the next one is due."""
+        """Make due jobs ready. Returns the seconds until the next one is due; 0: one is now."""
         rows = await self._link.fetch(_PROMOTE.text, {"max_jobs": PROMOTE_BATCH})
         until: float | None = rows[0][0]
-        if until is None:
-            self._behind = 0.0
-            return LONGEST_SLEEP
-        if until > 0:
-            self._behind = 0.0
-            return until
-        # More than one batch is due; or somebody has locked what is, hence the pause.
+        if until is not None and until <= 0:
+            return 0.0
+        self._behind = 0.0
+        return LONGEST_SLEEP if until is None else until
+
+    def _catch_up(self) -> float:
+        """More than one batch is due; or somebody has locked what is, hence a growing pause."""
         self._promoted()
         self._behind = min(max(0.001, self._behind * 1.5), LONGEST_BEHIND)
         return self._behind
@@ -120,17 +123,41 @@ class Janitor:
         self._connections, self._looked = max(1, self._link.connections), now
 
     async def _rescue(self, *, thorough: bool) -> None:
-        rows = await self._link.fetch(_RESCUE.text, {"thorough": thorough})
-        self._waits = False
-        now = time.monotonic()
-        self._rescue_due = now + self._rescue_every * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        """The dead workers' jobs; then, now and then, those whose worker has left no row at all."""
+        self._rescue_due = time.monotonic() + _about(self._rescue_every)
+        with self._surviving("rescue"):
+            self._tell(await self._link.fetch(_RESCUE.text, {"thorough": False}))
+            self._waits = False
         if thorough:
-            self._thorough_due = now + THOROUGH_EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-        for job_id, queue, task, worker_id, worker, state in rows:
+            self._thorough_due = time.monotonic() + _about(THOROUGH_EVERY)
+            with self._surviving("thorough rescue"):
+                parameters = {"thorough": True}
+                self._tell(
+                    await self._link.fetch(_RESCUE.text, parameters, deadline=THOROUGH_DEADLINE)
+                )
+
+    def _tell(self, rescued: list[tuple[Any, ...]]) -> None:
+        for job_id, queue, task, worker_id, worker, state in rescued:
             lost = f"{worker} ({worker_id})" if worker else f"worker {worker_id}"
             self._emit(JobRescued(self._worker, job_id, task, queue, lost, state))
 
     async def _prune(self) -> None:
-        self._prune_due = time.monotonic() + PRUNE_EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-        await self._link.fetch(_PARTITIONS.text)
-        await self._link.fetch(_PRUNE.text, {"max_rows": PRUNE_BATCH})
+        self._prune_due = time.monotonic() + _about(PRUNE_EVERY)
+        with self._surviving("partitions"):
+            await self._link.fetch(_ADD.text)
+        with self._surviving("retention"):
+            await self._link.fetch(_DROP.text)
+        with self._surviving("prune"):
+            await self._link.fetch(_PRUNE.text, {"max_rows": PRUNE_BATCH})
+
+    @contextmanager
+    def _surviving(self, chore: str) -> Iterator[None]:
+        try:
+            yield
+        except (psycopg.Error, TimeoutError) as error:
+            self._emit(Trouble(self._worker, f"janitor ({chore})", describe(error).message))
+
+
+def _about(seconds: float) -> float:
+    """Spread, so that workers that started together do not come together."""
+    return seconds * random.uniform(0.8, 1.2)  # noqa: S311 - jitter

@@ -127,6 +127,8 @@ class Listener:
             await self._drop()
 
     async def close(self) -> None:
+        """Stop listening; another sleeper takes the bells over."""
+        await self.disarm()
         await self._drop()
 
     async def _self_test(self) -> str | None:

@@ -147,7 +147,11 @@ class Parts:
 
     def start(self) -> tuple[asyncio.Task[None], list[asyncio.Task[Any]]]:
         """The feeder, which ends when the work is done, and the services, which never end."""
-        services: list[Coroutine[Any, Any, None]] = [self.finisher.run(), self._janitor.run()]
+        services: list[Coroutine[Any, Any, None]] = [
+            self.finisher.run(),
+            self._janitor.run(),
+            self.heart.watch(),
+        ]
         if self._settings.listen:
             services.append(self.listener.run())
         feeding = asyncio.create_task(self._feeder.run())

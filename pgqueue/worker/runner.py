@@ -110,7 +110,8 @@ class Runner:
         attempt.job.request_cancel(reason)
         where = attempt.task.definition.run_in
         if where != "thread" and attempt.running is not None:
-            attempt.running.cancel()
+            # Not before its first step: a task cancelled then would end without an outcome.
+            asyncio.get_running_loop().call_soon(attempt.running.cancel)
 
     async def _attempt(self, attempt: Attempt) -> Outcome:
         job, arguments = attempt.job, attempt.task.definition.arguments

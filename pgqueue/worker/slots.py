@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import heapq
 import time
@@ -75,8 +76,10 @@ class Slots:
 
     def leases(self) -> list[tuple[int, int]]:
         """The (id, lease) of all that runs or waits here. Safe to call from another thread."""
-        waiting = [(claim.id, claim.lease) for _, _, claim in tuple(self._waiting)]
-        return [*tuple(self._attempts), *waiting]
+        while True:
+            with contextlib.suppress(RuntimeError):  # the event loop changed it meanwhile
+                waiting = [(claim.id, claim.lease) for _, _, claim in tuple(self._waiting)]
+                return [*self._attempts, *waiting]
 
     def held_leases(self) -> list[int]:
         """The leases of all jobs that run or wait here."""

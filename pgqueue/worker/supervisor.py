@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
+from .endings import ending
+
 QUICK_DEATH = 2.0
 """A process that lived less than this many seconds is replaced more and more slowly."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
@@ -106,8 +108,9 @@ class _Supervisor:
             min(max(place.pause * 2, FIRST_PAUSE), LONGEST_PAUSE) if lived < QUICK_DEATH else 0.0
         )
         place.due = time.monotonic() + place.pause
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        self._say(f"worker process {place.number} (pid {pid}) died: {how}; starting another")
+        self._say(
+            f"worker process {place.number} (pid {pid}) died: {ending(code)}; starting another"
+        )
         return code
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

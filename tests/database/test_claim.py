@@ -133,14 +133,28 @@ def test_a_paused_queue_hands_out_nothing(connection: Connection) -> None:
     assert len(claim(connection, worker)) == 1
 
 
-@pytest.mark.parametrize("queue", ["default", "a queue without a row"])
-def test_an_unregistered_worker_is_refused(connection: Connection, queue: str) -> None:
-    enqueue(connection, queue=queue)
-    with pytest.raises(
-        psycopg.Error, match=f'worker 77 is not registered for queue "{queue}"'
-    ) as e:
-        claim(connection, 77, 1, queue)
+def test_an_unregistered_worker_is_refused(connection: Connection) -> None:
+    enqueue(connection)
+    with pytest.raises(psycopg.Error, match="worker 77 is not registered") as e:
+        claim(connection, 77)
     assert e.value.sqlstate == "PQ001"
+
+
+def test_a_queue_whose_row_was_deleted_gets_another(connection: Connection) -> None:
+    worker = register(connection)
+    enqueue(connection)
+    connection.execute("DELETE FROM pgqueue.queue")
+    assert len(claim(connection, worker)) == 1
+    assert value(connection, "SELECT name FROM pgqueue.queue") == "default"
+
+
+def test_no_row_made_by_hand_stops_a_queue(connection: Connection) -> None:
+    worker = register(connection)
+    connection.execute("INSERT INTO pgqueue.job (task, attempt) VALUES ('t', 32767)")
+    with pytest.raises(psycopg.errors.CheckViolation, match="enqueued_at lies between"):
+        connection.execute("INSERT INTO pgqueue.job (task, enqueued_at) VALUES ('t', 'infinity')")
+    enqueue(connection)
+    assert len(claim(connection, worker, 2)) == 2
 
 
 def test_leases_rise_and_never_come_twice(connection: Connection) -> None:

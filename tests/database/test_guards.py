@@ -145,7 +145,11 @@ def test_claim_wants_no_lease_on_the_job(connection: Connection, guard: Guard) -
 
 
 def test_claim_wants_a_registered_worker(connection: Connection, guard: Guard) -> None:
-    guarded = guard("claim", "alive IS NOT TRUE", "false")
+    guarded = guard(
+        "claim",
+        "NOT EXISTS (SELECT FROM pgqueue.worker",
+        "false AND NOT EXISTS (SELECT FROM pgqueue.worker",
+    )
     enqueue(connection)
     if guarded:
         with pytest.raises(psycopg.Error, match="worker 77 is not registered"):

@@ -12,8 +12,10 @@ from tests.support import (
     claim_one,
     complete,
     enqueue,
+    expire,
     job,
     register,
+    rescue,
     row,
     rows,
     state,
@@ -225,3 +227,33 @@ def test_waiting_for_a_queued_job_makes_claimers_look_again(
         assert value(other, AWAIT, id)
         assert claim(connection, worker) == []
     assert value(connection, epoch) > before
+
+
+def test_waiting_does_not_wait_for_a_locked_row(connection: Connection, other: Connection) -> None:
+    id = enqueue(connection)
+    connection.execute("SET lock_timeout = '1s'")
+    with other.transaction():
+        other.execute("SELECT FROM pgqueue.job WHERE id = %s FOR UPDATE", [id])
+        assert value(connection, AWAIT, id)
+    assert not value(connection, "SELECT awaited FROM pgqueue.job WHERE id = %s", id)
+    assert value(connection, AWAIT, id)
+    assert value(connection, "SELECT awaited FROM pgqueue.job WHERE id = %s", id)
+
+
+def test_a_pause_that_is_not_committed_holds_up_no_rescue(
+    connection: Connection, other: Connection
+) -> None:
+    id, worker = enqueue(connection), register(connection)
+    claim(connection, worker)
+    expire(connection, worker)
+    connection.execute("SET lock_timeout = '1s'")
+    with other.transaction():
+        other.execute("SELECT pgqueue.pause_queue('default')")
+        assert [found["job_id"] for found in rescue(connection)] == [id]
+
+
+def test_a_queue_keeps_jobs_for_a_thousand_years_at_most(connection: Connection) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match="at most 1000 years"):
+        connection.execute("UPDATE pgqueue.queue SET keep_succeeded = '9999 years'")
+    connection.execute("UPDATE pgqueue.queue SET keep_succeeded = '1000 years'")
+    assert value(connection, "SELECT pgqueue.drop_partitions()") == 0

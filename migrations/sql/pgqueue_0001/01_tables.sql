@@ -11,7 +11,9 @@ CREATE TABLE pgqueue.job (
     run_at       timestamptz NOT NULL DEFAULT now()
         CONSTRAINT "run_at lies between the years 2 and 9998"
         CHECK (run_at >= '0002-01-01 00:00:00+00' AND run_at < '9999-01-01 00:00:00+00'),
-    enqueued_at  timestamptz NOT NULL DEFAULT now(),
+    enqueued_at  timestamptz NOT NULL DEFAULT now()
+        CONSTRAINT "enqueued_at lies between the years 2 and 9998"
+        CHECK (enqueued_at >= '0002-01-01 00:00:00+00' AND enqueued_at < '9999-01-01 00:00:00+00'),
     started_at   timestamptz,
     timeout      interval
         CONSTRAINT "timeout is longer than zero" CHECK (timeout > interval '0'),
@@ -129,9 +131,11 @@ CREATE TABLE pgqueue.queue (
     paused_by      text,
     pause_reason   text,
     keep_succeeded interval DEFAULT interval '7 days'
-        CONSTRAINT "keep_succeeded is longer than zero" CHECK (keep_succeeded > interval '0'),
+        CONSTRAINT "keep_succeeded is longer than zero, at most 1000 years"
+        CHECK (keep_succeeded > interval '0' AND keep_succeeded <= interval '1000 years'),
     keep_dead      interval NOT NULL DEFAULT interval '30 days'
-        CONSTRAINT "keep_dead is longer than zero" CHECK (keep_dead > interval '0'),
+        CONSTRAINT "keep_dead is longer than zero, at most 1000 years"
+        CHECK (keep_dead > interval '0' AND keep_dead <= interval '1000 years'),
     epoch          bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 INSERT INTO pgqueue.queue (name) VALUES ('default');

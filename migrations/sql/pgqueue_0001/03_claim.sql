@@ -20,17 +20,18 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET j
 #variable_conflict use_column
 DECLARE
     paused  timestamptz;
-    alive   boolean;
     settled bigint;
     turn    bigint;
     token   bigint;
 BEGIN
-    SELECT q.epoch, q.paused_at, EXISTS (SELECT FROM pgqueue.worker w WHERE w.id = claim.worker)
-    INTO turn, paused, alive
-    FROM pgqueue.queue q WHERE q.name = claim.queue;
-    IF alive IS NOT TRUE THEN
-        RAISE EXCEPTION 'pgqueue: worker % is not registered for queue "%"', claim.worker, claim.queue
+    IF NOT EXISTS (SELECT FROM pgqueue.worker w WHERE w.id = claim.worker) THEN
+        RAISE EXCEPTION 'pgqueue: worker % is not registered', claim.worker
             USING ERRCODE = 'PQ001', HINT = 'Its lease ran out and it was rescued; it has to register anew.';
+    END IF;
+    SELECT q.epoch, q.paused_at INTO turn, paused FROM pgqueue.queue q WHERE q.name = claim.queue;
+    IF NOT FOUND THEN
+        INSERT INTO pgqueue.queue (name) VALUES (claim.queue) ON CONFLICT DO NOTHING;
+        turn := 0;
     END IF;
     IF paused IS NOT NULL THEN
         RETURN NEXT;
@@ -38,12 +39,12 @@ BEGIN
     END IF;
     PERFORM set_config('synchronous_commit', 'off', true);
     settled := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
-    -- Milliseconds, then 22 random bits: rising with the clock, and never given twice, not even when a
-    -- crash makes the server forget a claim (a sequence could repeat itself there).
-    token := (extract(epoch FROM clock_timestamp()) * 1000)::bigint * 4194304 + floor(random() * 4194304)::bigint;
+    -- Milliseconds since 2020, then 22 random bits: rising with the clock, and never given twice, not even
+    -- when a crash makes the server forget a claim (a sequence could repeat itself there). Lasts until 2089.
+    token := ((extract(epoch FROM clock_timestamp()) - 1577836800) * 1000)::bigint * 4194304 + floor(random() * 4194304)::bigint;
     RETURN QUERY
     UPDATE pgqueue.job j
-    SET lease = token, worker_id = claim.worker, started_at = now(), attempt = j.attempt + 1
+    SET lease = token, worker_id = claim.worker, started_at = now(), attempt = least(j.attempt, 32766) + 1
     WHERE j.id = ANY (ARRAY(
         SELECT line.id
         FROM unnest(claim.priorities, claim.after_xid, claim.after_id) AS mark(priority, xid, id),

@@ -139,6 +139,20 @@ BEGIN
 END
 $$;
 
+-- Make claimers look from the beginning, because a job is back at an old place in line. A queue whose row
+-- is locked, as by an open pause_queue(), is not waited for: claimers look again within seconds anyway.
+CREATE FUNCTION pgqueue.look_again(queue text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE pgqueue.queue q SET epoch = q.epoch + 1
+    WHERE q.name = ANY (ARRAY(
+        SELECT free.name FROM pgqueue.queue free
+        WHERE free.name = look_again.queue
+        FOR UPDATE SKIP LOCKED));
+    PERFORM pgqueue.ring(look_again.queue);
+END
+$$;
+
 -- Give back claims that were not run to an end. The jobs keep their place in line and their attempts.
 CREATE FUNCTION pgqueue.release(ids bigint[], leases bigint[]) RETURNS integer
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
@@ -156,8 +170,7 @@ BEGIN
         )
         SELECT r.queue, count(*) FROM released r GROUP BY r.queue ORDER BY r.queue
     LOOP
-        UPDATE pgqueue.queue q SET epoch = q.epoch + 1 WHERE q.name = lane;
-        PERFORM pgqueue.ring(lane);
+        PERFORM pgqueue.look_again(lane);
         total := total + part;
     END LOOP;
     RETURN total;

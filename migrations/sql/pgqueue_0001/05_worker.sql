@@ -125,8 +125,7 @@ BEGIN
         state := pgqueue.take_back(taken);
         IF state = 'queued' AND lane IS DISTINCT FROM taken.queue THEN
             lane := taken.queue;
-            UPDATE pgqueue.queue q SET epoch = q.epoch + 1 WHERE q.name = lane;
-            PERFORM pgqueue.ring(lane);
+            PERFORM pgqueue.look_again(lane);
         END IF;
         RETURN NEXT;
     END LOOP;

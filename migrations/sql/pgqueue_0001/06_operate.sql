@@ -81,18 +81,22 @@ END
 $$;
 
 -- Ask to be told when a job ends: its end then sends a NOTIFY on pgqueue_finished, and a success is kept
--- even where the queue keeps none. Returns whether there is still something to wait for. A claimer that
--- came by while this held the row has passed it over, so the epoch makes claimers look again.
+-- even where the queue keeps none. Does not wait for a locked row: ask again. Returns whether there is
+-- still something to wait for. A claimer that came by while this held the row has passed it over, so
+-- claimers are made to look again.
 CREATE FUNCTION pgqueue.await_job(id bigint) RETURNS boolean
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     in_line text;
 BEGIN
-    UPDATE pgqueue.job j SET awaited = true WHERE j.id = await_job.id AND NOT j.awaited
+    UPDATE pgqueue.job j SET awaited = true
+    WHERE j.id = ANY (ARRAY(
+        SELECT free.id FROM pgqueue.job free
+        WHERE free.id = await_job.id AND NOT free.awaited
+        FOR UPDATE SKIP LOCKED))
     RETURNING CASE WHEN j.lease IS NULL AND j.ready_xid IS NOT NULL THEN j.queue END INTO in_line;
     IF in_line IS NOT NULL THEN
-        UPDATE pgqueue.queue q SET epoch = q.epoch + 1 WHERE q.name = in_line;
-        PERFORM pgqueue.ring(in_line);
+        PERFORM pgqueue.look_again(in_line);
     END IF;
     RETURN EXISTS (SELECT FROM pgqueue.job j WHERE j.id = await_job.id);
 END

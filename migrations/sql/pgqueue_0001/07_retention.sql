@@ -1,7 +1,7 @@
 -- One day of job_done. Rows of that day that had to go to the default partition move in with it.
 -- Only the owner of a table may attach to it, hence SECURITY DEFINER; the only input is a date.
 CREATE FUNCTION pgqueue.add_partition(day date) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
 SET timezone = 'UTC' AS $$
 DECLARE
     part  text := 'job_done_' || to_char(day, 'YYYYMMDD');
@@ -28,9 +28,10 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION pgqueue.add_partition(date) FROM PUBLIC;
 
--- Drop the days that no queue keeps any longer. Returns their number.
+-- Drop the days that no queue keeps any longer. Returns their number. It gives up at once where somebody
+-- uses job_done, because completions would queue up behind it.
 CREATE FUNCTION pgqueue.drop_partitions() RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
 SET timezone = 'UTC' AS $$
 DECLARE
     oldest  date;

@@ -375,6 +375,11 @@ COMMENT ON FUNCTION pgqueue.cancel_running IS
     'End a running job as cancelled, because its own task said so or obeyed a request. Returns '
     'cancelled, or NULL when the lease was lost and nothing was changed. Works in the caller''s '
     'transaction: it takes effect when that commits, and not at all if it rolls back.';
+COMMENT ON FUNCTION pgqueue.look_again IS
+    'Make claimers look at the queue from the beginning, because a job is back at an old place in line, '
+    'and wake a sleeping worker. If the queue''s row is locked, claimers look again within seconds by '
+    'themselves. Works in the caller''s transaction: it takes effect when that commits, and not at all '
+    'if it rolls back.';
 COMMENT ON FUNCTION pgqueue.release IS
     'Give back claimed jobs that were not run to an end, to their old place in line and without '
     'costing an attempt. ids have to rise, leases[i] belongs to ids[i]. Returns how many were given '
@@ -425,7 +430,8 @@ COMMENT ON FUNCTION pgqueue.resume_queue IS
 COMMENT ON FUNCTION pgqueue.await_job IS
     'Ask to be told when a job ends: by a NOTIFY on pgqueue_finished with an empty payload, and a '
     'success is kept even where the queue keeps none. Returns false when there is nothing to wait '
-    'for, because the job has ended or never was. Works in the caller''s transaction: it takes effect '
+    'for, because the job has ended or never was. Does not wait for a job whose row is locked: ask '
+    'again. Works in the caller''s transaction: it takes effect '
     'when that commits, and not at all if it rolls back.';
 COMMENT ON FUNCTION pgqueue.report_progress IS
     'Store what a running task reports of itself. Returns false when the lease was lost and nothing '
