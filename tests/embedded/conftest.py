@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -58,11 +59,11 @@ def lasting(place: Path, seed: Path) -> Iterator[Callable[..., EmbeddedServer]]:
     """
     made = []
 
-    def make(name: str = "data", *, fresh: bool = False, **options: object) -> EmbeddedServer:
+    def make(name: str = "data", *, fresh: bool = False, **options: Any) -> EmbeddedServer:
         if not fresh and "binaries" not in options and not (place / name).exists():
             subprocess.run(["cp", "-a", seed, place / name], check=True)
         options = {"durable": False} | options
-        made.append(EmbeddedServer(place / name, **options))  # type: ignore[arg-type]
+        made.append(EmbeddedServer(place / name, **options))
         return made[-1]
 
     yield make
@@ -88,10 +89,14 @@ def python() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Starts Python scripts as processes of their own, which are killed at the end."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(script: str, *arguments: object, **options: object) -> "subprocess.Popen[str]":
-        given = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    def start(script: str, *arguments: object, **options: Any) -> "subprocess.Popen[str]":
+        given: dict[str, Any] = {
+            "stdin": subprocess.PIPE,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+        }
         command = [sys.executable, "-c", script, *map(str, arguments)]
-        started.append(subprocess.Popen(command, text=True, **(given | options)))  # type: ignore[call-overload]
+        started.append(subprocess.Popen(command, text=True, **(given | options)))
         return started[-1]
 
     yield start

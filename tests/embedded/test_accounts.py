@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -152,7 +153,9 @@ def test_nobody_can_use_it_without_a_home() -> None:
     """An ordinary user with no home, no rights and an environment of nothing."""
     command = [python_for_nobody(), "-c", ORDINARY]
     entry = pwd.getpwnam(NOBODY)
-    become = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []} if ROOT else {}
+    become: dict[str, Any] = (
+        {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []} if ROOT else {}
+    )
     done = subprocess.run(
         command,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -160,7 +163,7 @@ def test_nobody_can_use_it_without_a_home() -> None:
         capture_output=True,
         text=True,
         check=False,
-        **become,  # type: ignore[call-overload]
+        **become,
     )
     assert done.returncode == 0, done.stderr
     user, answer, data, pid = done.stdout.split()

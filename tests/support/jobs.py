@@ -115,6 +115,13 @@ def job(connection: Connection, id: int) -> Row | None:
     return found[0] if found else None
 
 
+def existing_job(connection: Connection, id: int) -> Row:
+    """The same for a job that must be there."""
+    found = job(connection, id)
+    assert found is not None, f"there is no job {id}"
+    return found
+
+
 def state(connection: Connection, id: int) -> str | None:
     """The job's state, or None when there is no such job."""
     found = job(connection, id)

@@ -11,6 +11,7 @@ import psycopg
 from pgqueue import PgQueue, Worker
 from pgqueue.events import Event, JobFinished, JobStarted
 from pgqueue.handle import Job
+from pgqueue.worker.parts import Parts
 from tests.support.jobs import rows, state, value
 
 T = TypeVar("T")
@@ -53,6 +54,12 @@ async def application(dsn: str) -> AsyncIterator[PgQueue]:
     finally:
         await app.close_async()
         app.close()
+
+
+def parts(worker: Worker) -> Parts:
+    """What a worker that has started consists of."""
+    assert worker._parts is not None, f"worker {worker.name} has not started"
+    return worker._parts
 
 
 def asleep(worker: Worker) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from pgqueue import PgQueue
 from pgqueue.events import UnknownTaskSeen
-from tests.support.jobs import Connection, enqueue, job, rows, value
+from tests.support.jobs import Connection, enqueue, existing_job, rows, value
 from tests.support.working import Events, all_ended, application, become, soon, working
 
 
@@ -170,4 +170,4 @@ async def test_unknown_tasks_wait_for_a_worker_that_knows_them(
         await become(connection, good, "succeeded")
         async with working(newer):
             assert await newer.job(id).wait_async(20) == "run"
-    assert job(connection, id)["attempt"] == 1  # type: ignore[index]  # looking cost nothing
+    assert existing_job(connection, id)["attempt"] == 1  # looking cost nothing

@@ -14,7 +14,7 @@ import sqlalchemy.orm as sa_orm
 
 from pgqueue import Fixed, LeaseLost, PgQueue, current_job
 from pgqueue.events import JobFinished, LeaseWasLost
-from tests.support.jobs import Connection, expire, job, rows, value
+from tests.support.jobs import Connection, existing_job, expire, rows, value
 from tests.support.working import Events, all_ended, become, soon, working
 
 AT_ONCE = Fixed(__import__("datetime").timedelta(0))
@@ -142,7 +142,7 @@ def _check(connection: Connection, once: int, twice: int, business: Callable[[],
     failures = rows(connection, "SELECT job_id, error_type FROM pgqueue.failures")
     assert failures == [{"job_id": twice, "error_type": "pgqueue.errors.CompletionLost"}]
     for id in (once, twice):
-        assert job(connection, id)["result"] == "done"  # type: ignore[index]
+        assert existing_job(connection, id)["result"] == "done"
 
 
 async def test_a_handler_that_completed_and_then_raises_has_succeeded(
@@ -159,7 +159,7 @@ async def test_a_handler_that_completed_and_then_raises_has_succeeded(
         await become(connection, enqueued, "succeeded")
         await soon(lambda: events.finished())
     assert rows(connection, "SELECT * FROM pgqueue.failures") == []
-    assert job(connection, enqueued.id)["attempt"] == 1  # type: ignore[index]
+    assert existing_job(connection, enqueued.id)["attempt"] == 1
 
 
 async def test_what_it_raised_before_the_commit_is_remembered(
@@ -176,7 +176,7 @@ async def test_what_it_raised_before_the_commit_is_remembered(
     async with working(app):
         await become(connection, enqueued, "dead")
     assert business() == 0
-    assert "KeyError" in job(connection, enqueued.id)["reason"]  # type: ignore[index]
+    assert "KeyError" in existing_job(connection, enqueued.id)["reason"]
 
 
 async def test_a_lost_lease_rolls_the_business_rows_back(
@@ -214,7 +214,7 @@ async def test_a_lost_lease_rolls_the_business_rows_back(
             await soon(lambda: lost)
     assert business() == 1
     assert "no longer leased" in str(lost[0])
-    assert job(connection, enqueued.id)["attempt"] == 2  # type: ignore[index]
+    assert existing_job(connection, enqueued.id)["attempt"] == 2
     assert events.of(LeaseWasLost)
     kept = rows(connection, "SELECT error_type FROM pgqueue.failures")
     assert kept == [{"error_type": "WorkerLost"}]

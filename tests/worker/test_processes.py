@@ -9,7 +9,7 @@ import pytest
 
 from pgqueue import JobFailed, PgQueue
 from pgqueue.events import JobFinished
-from tests.support.jobs import Connection, job, row, rows, value
+from tests.support.jobs import Connection, existing_job, row, rows, value
 from tests.support.working import Events, all_ended, become, soon, working
 from tests.worker import process_tasks as tasks
 
@@ -50,7 +50,7 @@ async def test_a_dead_child_costs_only_its_own_job(app: PgQueue, connection: Con
             await become(connection, enqueued, "dead", within=40)
         for enqueued in good:
             await become(connection, enqueued, "succeeded", within=40)
-    told = [job(connection, enqueued.id)["reason"] for enqueued in (*dying, exiting)]  # type: ignore[index]
+    told = [existing_job(connection, enqueued.id)["reason"] for enqueued in (*dying, exiting)]
     for reason, part in zip(told, ("SIGKILL", "SIGSEGV", "exit code 7", "SystemExit"), strict=True):
         assert part in reason
     assert rows(connection, "SELECT * FROM pgqueue.jobs WHERE attempt <> 1") == []
@@ -65,7 +65,7 @@ async def test_a_timeout_kills_the_child(
         await warm.wait_async(30)
         stuck = tasks.sleeps.using(timeout=0.3).enqueue(connection, 600, str(mark))
         await become(connection, stuck, "dead")
-        assert "TaskTimeout" in job(connection, stuck.id)["reason"]  # type: ignore[index]
+        assert "TaskTimeout" in existing_job(connection, stuck.id)["reason"]
         pid = int(mark.read_text())
         await soon(lambda: not Path(f"/proc/{pid}").exists() or _is_zombie(pid))
         after = tasks.pid_of.enqueue(connection, 2)
@@ -120,7 +120,7 @@ async def test_signals_from_a_child(app: PgQueue, connection: Connection) -> Non
     async with working(app, children=1):
         await become(connection, snooze, "succeeded")
         await become(connection, cancel, "cancelled")
-    assert job(connection, snooze.id)["attempt"] == 1  # type: ignore[index]
+    assert existing_job(connection, snooze.id)["attempt"] == 1
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ async def test_leaving_kills_children_and_gives_their_jobs_back(
     enqueued = tasks.sleeps.enqueue(connection, 600, str(mark))
     async with working(app, children=1, grace=0.1):
         await soon(mark.exists)
-    assert job(connection, enqueued.id)["state"] == "queued"  # type: ignore[index]
-    assert job(connection, enqueued.id)["attempt"] == 0  # type: ignore[index]
+    assert existing_job(connection, enqueued.id)["state"] == "queued"
+    assert existing_job(connection, enqueued.id)["attempt"] == 0
     pid = int(mark.read_text())
     await soon(lambda: not Path(f"/proc/{pid}").exists() or _is_zombie(pid))
     await all_ended(connection, task="nothing")

@@ -1,6 +1,7 @@
 """Failed attempts are retried as the policy says, and remembered; the dead can be retried."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from pgqueue import (
 )
 from pgqueue.events import JobFinished
 from pgqueue.outcome import Cancelled, Dead, Retrying, Snoozed
-from tests.support.jobs import Connection, job, row, rows, value
+from tests.support.jobs import Connection, existing_job, row, rows, value
 from tests.support.working import Events, all_ended, become, soon, working
 
 AT_ONCE = Fixed(timedelta(0))
@@ -73,9 +74,9 @@ async def test_the_default_policy_waits(app: PgQueue, connection: Connection) ->
     ],
 )
 async def test_the_policy_of_the_task(
-    app: PgQueue, connection: Connection, policy: object, least: int, most: int
+    app: PgQueue, connection: Connection, policy: Any, least: int, most: int
 ) -> None:
-    @app.task(retry=policy, max_attempts=2)  # type: ignore[arg-type]  # each is a policy
+    @app.task(retry=policy, max_attempts=2)
     async def fails() -> None:
         if current_job().attempt == 1:
             raise ValueError
@@ -100,14 +101,14 @@ async def test_a_policy_that_gives_up(app: PgQueue, connection: Connection) -> N
     async with working(app):
         with pytest.raises(JobFailed, match="ValueError: for good"):
             await enqueued.wait_async(20)
-    assert job(connection, enqueued.id)["attempt"] == 1  # type: ignore[index]  # it is there
+    assert existing_job(connection, enqueued.id)["attempt"] == 1
 
 
 @pytest.mark.parametrize("broken", [lambda a, e: 1 / 0, lambda a, e: "soon"])
 async def test_a_broken_policy_costs_only_its_job(
-    app: PgQueue, connection: Connection, broken: object
+    app: PgQueue, connection: Connection, broken: Any
 ) -> None:
-    @app.task(retry=broken)  # type: ignore[arg-type]  # broken on purpose
+    @app.task(retry=broken)
     async def fails() -> None:
         raise ValueError("the first error")
 
@@ -142,7 +143,7 @@ async def test_dead_with_its_history_then_retried_under_the_same_id(
         )
         assert [failure["attempt"] for failure in history] == [1, 2, 3]
         assert all("not yet" in failure["traceback"] for failure in history)
-        assert job(connection, enqueued.id)["reason"] == "RuntimeError: not yet"  # type: ignore[index]
+        assert existing_job(connection, enqueued.id)["reason"] == "RuntimeError: not yet"
         mended = True
         assert enqueued.retry(connection)
         assert await enqueued.wait_async(20) == "done"
@@ -183,9 +184,9 @@ async def test_signals(app: PgQueue, connection: Connection, events: Events, kin
         await become(connection, retry, "succeeded")
         await become(connection, snooze, "succeeded")
         await become(connection, cancel, "cancelled")
-    assert job(connection, retry.id)["attempt"] == 2  # type: ignore[index]  # it is there
-    assert job(connection, snooze.id)["attempt"] == 1  # type: ignore[index]  # it is there
-    assert job(connection, cancel.id)["reason"] == "not wanted"  # type: ignore[index]  # it is there
+    assert existing_job(connection, retry.id)["attempt"] == 2
+    assert existing_job(connection, snooze.id)["attempt"] == 1
+    assert existing_job(connection, cancel.id)["reason"] == "not wanted"
     failed = rows(connection, "SELECT job_id, message FROM pgqueue.failures")
     assert failed == [{"job_id": retry.id, "message": "later"}]
     kinds = {type(event.outcome) for event in events.of(JobFinished)}
@@ -230,7 +231,7 @@ async def test_a_checkpoint_survives_to_the_next_attempt(
     enqueued = steps.enqueue(connection)
     async with working(app):
         assert await enqueued.wait_async(20) == [1, 2, 3]
-    progress = job(connection, enqueued.id)["progress"]  # type: ignore[index]  # it is there
+    progress = existing_job(connection, enqueued.id)["progress"]
     assert (progress["done"], progress["total"]) == (3, 3)
 
 

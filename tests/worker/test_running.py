@@ -9,7 +9,7 @@ import pytest
 
 from pgqueue import NotInJob, PgQueue, RunningJob, SchemaMissing, current_job
 from pgqueue.events import WorkerStarted, WorkerStopped
-from tests.support.jobs import Connection, enqueue, job, value
+from tests.support.jobs import Connection, enqueue, existing_job, value
 from tests.support.working import Events, all_ended, asleep, become, soon, working
 
 
@@ -38,7 +38,7 @@ async def test_a_job_without_a_result(app: PgQueue, connection: Connection) -> N
     waiting = nothing.enqueue(connection)
     async with working(app):
         assert await waiting.wait_async(20) is None
-    assert job(connection, waiting.id)["result"] is None  # type: ignore[index]  # it is there
+    assert existing_job(connection, waiting.id)["result"] is None
 
 
 async def test_the_running_job_knows_itself(app: PgQueue, connection: Connection) -> None:

@@ -3,14 +3,13 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 
 from pgqueue import PgQueue, current_job
-from pgqueue.events import JobsReleased, LeaseWasLost, WorkerDraining
-from tests.support.jobs import Connection, expire, job, rows, value
-from tests.support.working import Events, all_ended, become, soon, working
+from pgqueue.events import Event, JobsReleased, JobStarted, LeaseWasLost, WorkerDraining
+from tests.support.jobs import Connection, existing_job, expire, rows, value
+from tests.support.working import Events, become, parts, soon, working
 
 
 async def test_timeout_on_the_loop(app: PgQueue, connection: Connection) -> None:
@@ -21,8 +20,8 @@ async def test_timeout_on_the_loop(app: PgQueue, connection: Connection) -> None
     enqueued = slow.enqueue(connection)
     async with working(app):
         await become(connection, enqueued, "dead")
-    assert "TaskTimeout" in job(connection, enqueued.id)["reason"]  # type: ignore[index]
-    assert "timeout of 0.1 s" in job(connection, enqueued.id)["reason"]  # type: ignore[index]
+    assert "TaskTimeout" in existing_job(connection, enqueued.id)["reason"]
+    assert "timeout of 0.1 s" in existing_job(connection, enqueued.id)["reason"]
 
 
 async def test_the_job_s_timeout_comes_before_the_task_s(
@@ -48,7 +47,7 @@ async def test_a_timeout_error_of_the_handler_is_its_own(
     enqueued = fails.enqueue(connection)
     async with working(app):
         await become(connection, enqueued, "dead")
-    assert job(connection, enqueued.id)["reason"].startswith("TimeoutError")  # type: ignore[index]
+    assert existing_job(connection, enqueued.id)["reason"].startswith("TimeoutError")
 
 
 async def test_a_stuck_thread_is_counted_until_it_ends(
@@ -68,12 +67,11 @@ async def test_a_stuck_thread_is_counted_until_it_ends(
     enqueued = stuck.enqueue(connection)
     async with working(app, concurrency=1) as worker:
         await become(connection, enqueued, "dead")
-        assert worker._parts is not None
-        assert worker._parts.threads.stuck == 1
+        assert parts(worker).threads.stuck == 1
         waiting = quick.enqueue(connection)
         let_go.set()
         await become(connection, waiting, "succeeded")
-        assert worker._parts.threads.stuck == 0
+        assert parts(worker).threads.stuck == 0
     assert saw.is_set()
     assert value(connection, "SELECT count(*) FROM pgqueue.job_done") == 1
 
@@ -92,7 +90,7 @@ async def test_cancelled_before_it_ran(app: PgQueue, connection: Connection) -> 
     async with working(app):
         await become(connection, good, "succeeded")
     assert ran == [good.id]
-    assert job(connection, queued.id)["reason"] == "a mistake"  # type: ignore[index]
+    assert existing_job(connection, queued.id)["reason"] == "a mistake"
     assert not good.cancel(connection)
 
 
@@ -112,8 +110,34 @@ async def test_cancelling_a_running_coroutine(app: PgQueue, connection: Connecti
         assert enqueued.cancel(connection, reason="not needed")
         await become(connection, enqueued, "cancelled")
     assert cleaned == [True]
-    assert job(connection, enqueued.id)["reason"] == "not needed"  # type: ignore[index]
+    assert existing_job(connection, enqueued.id)["reason"] == "not needed"
     assert rows(connection, "SELECT * FROM pgqueue.failures") == []
+
+
+async def test_cancelled_before_its_first_step(app: PgQueue, connection: Connection) -> None:
+    """The task exists and has not run yet: it must come to an end that is written down."""
+
+    @app.task
+    async def slow() -> None:
+        await asyncio.sleep(3600)
+
+    @app.task
+    async def quick() -> None: ...
+
+    def cancel(event: Event) -> None:
+        if isinstance(event, JobStarted) and event.task == "slow":
+            enqueued.cancel(connection)
+            slots = parts(worker).slots
+            ((id, lease),) = slots.leases()
+            asyncio.get_running_loop().call_soon(slots.stop_job, id, lease, "cancel", None)
+
+    app.observer(cancel)
+    worker = working(app, concurrency=1, prefetch=0)
+    async with worker:
+        enqueued = slow.enqueue(connection)
+        await become(connection, enqueued, "cancelled")
+        await soon(lambda: parts(worker).slots.idle)
+        await become(connection, quick.enqueue(connection), "succeeded")
 
 
 async def test_cancelling_a_running_thread(app: PgQueue, connection: Connection) -> None:
@@ -206,13 +230,12 @@ async def test_what_does_not_end_in_time_is_released_without_cost(
         await become(connection, running, "running")
     let_go.set()
     for enqueued in (running, waiting):
-        found = job(connection, enqueued.id)
-        assert found is not None
+        found = existing_job(connection, enqueued.id)
         assert (found["state"], found["attempt"]) == ("queued", 0)
     assert rows(connection, "SELECT * FROM pgqueue.failures") == []
     assert [event.count for event in events.of(JobsReleased)] == [1]
     if kind == "thread":
-        progress = job(connection, running.id)["progress"]  # type: ignore[index]
+        progress = existing_job(connection, running.id)["progress"]
         assert progress["checkpoint"] == {"kept": True}
 
 
@@ -225,7 +248,7 @@ async def test_running_jobs_get_the_grace_time(app: PgQueue, connection: Connect
     enqueued = slow.enqueue(connection)
     async with working(app):
         await become(connection, enqueued, "running")
-    assert job(connection, enqueued.id)["result"] == "done"  # type: ignore[index]
+    assert existing_job(connection, enqueued.id)["result"] == "done"
 
 
 async def test_a_second_stop_hurries(app: PgQueue, connection: Connection, events: Events) -> None:
@@ -241,7 +264,7 @@ async def test_a_second_stop_hurries(app: PgQueue, connection: Connection, event
         draining = "SELECT draining_at FROM pgqueue.worker"
         await soon(lambda: value(connection, draining) is not None)
         worker.stop()
-    assert job(connection, enqueued.id)["state"] == "queued"  # type: ignore[index]
+    assert existing_job(connection, enqueued.id)["state"] == "queued"
 
 
 async def test_a_worker_that_was_rescued_claims_again(
@@ -265,37 +288,12 @@ async def test_a_worker_that_was_rescued_claims_again(
     enqueued = t.enqueue(connection)
     async with working(app, heartbeat=0.5, lease=20.0) as worker:
         await become(connection, enqueued, "running")
-        assert worker._parts is not None
-        expire(connection, worker._parts.heart.worker_id)
+        expire(connection, parts(worker).heart.worker_id)
         connection.execute("SELECT pgqueue.rescue()")
         await become(connection, enqueued, "succeeded")
         go_on.set()
-        await soon(lambda: worker._parts is not None and worker._parts.slots.running == 0)
+        await soon(lambda: parts(worker).slots.running == 0)
         after = t.enqueue(connection)
         await become(connection, after, "succeeded")
-    assert job(connection, enqueued.id)["result"] == 2  # type: ignore[index]
+    assert existing_job(connection, enqueued.id)["result"] == 2
     assert [event.job_id for event in events.of(LeaseWasLost)] == [enqueued.id]
-
-
-async def test_pending_outcomes_do_not_stop_the_feeding_for_good(
-    app: PgQueue,
-    connection: Connection,
-    other: Connection,
-    monkeypatch: pytest.MonkeyPatch,
-    connect: Callable[..., Connection],
-) -> None:
-    monkeypatch.setattr("pgqueue.worker.feeder.MOST_UNWRITTEN", 5)
-
-    @app.task
-    async def t() -> None: ...
-
-    first = [t.enqueue(connection) for _ in range(40)]
-    other.execute("BEGIN")
-    other.execute("LOCK TABLE pgqueue.job_done IN ACCESS EXCLUSIVE MODE")
-    async with working(app, concurrency=4) as worker:
-        await soon(lambda: worker._parts is not None and worker._parts.finisher.pending >= 5)
-        await soon(lambda: worker._parts is not None and worker._parts.slots.idle)
-        other.execute("ROLLBACK")
-        for enqueued in first:
-            await become(connection, enqueued, "succeeded", within=20)
-    await all_ended(connection)

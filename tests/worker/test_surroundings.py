@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pgqueue import PgQueue, current_job
-from tests.support.jobs import Connection, job, value
+from tests.support.jobs import Connection, existing_job, value
 from tests.support.working import Events, all_ended, become, working
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="clean")
@@ -84,7 +84,7 @@ async def test_middleware_surrounds_every_attempt(app: PgQueue, connection: Conn
         assert order == ["outer True", "inner", "handler", "outer left"]
         second = refused.enqueue(connection)
         await become(connection, second, "dead")
-    assert "PermissionError: not this one" in job(connection, second.id)["reason"]  # type: ignore[index]
+    assert "PermissionError: not this one" in existing_job(connection, second.id)["reason"]
 
 
 async def test_a_broken_observer_costs_nothing(
@@ -124,13 +124,13 @@ async def test_lifespan_opens_before_the_first_job_and_closes_after_the_last(
     async def greet() -> str:
         await asyncio.sleep(0.1)
         story.append("run")
-        return str(current_job().state["greeting"])
+        return str(current_job().resources["greeting"])
 
     enqueued = greet.enqueue(connection)
     async with working(app):
         await become(connection, enqueued, "running")
     assert story == ["open", "run", "close"]
-    assert job(connection, enqueued.id)["result"] == "hello"  # type: ignore[index]
+    assert existing_job(connection, enqueued.id)["result"] == "hello"
 
 
 async def test_a_lifespan_that_fails_tells(app: PgQueue, connection: Connection) -> None:
