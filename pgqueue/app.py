@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 from typing import Any
 
 from .application import Application
+from .errors import InvalidOption
 from .settings import WorkerSettings
 from .worker import Worker, run
 
@@ -22,8 +25,18 @@ class PgQueue(Application):
 
         Takes the fields of `WorkerSettings`. Leaving the block lets running jobs finish.
         """
-        return Worker(self, WorkerSettings(**settings))
+        return Worker(self, _settings(settings))
 
     def run_worker(self, **settings: Any) -> int:
         """Run a worker until SIGTERM or SIGINT. Returns 0 when it stopped as asked."""
-        return run(self, WorkerSettings(**settings))
+        return run(self, _settings(settings))
+
+
+def _settings(given: dict[str, Any]) -> WorkerSettings:
+    known = [field.name for field in dataclasses.fields(WorkerSettings)]
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {close[0]}?" if close else f" There are: {', '.join(known)}."
+            raise InvalidOption(f"a worker has no setting {name}.{hint}")
+    return WorkerSettings(**given)

@@ -15,7 +15,7 @@ import psycopg
 
 from . import bulk
 from .database.connection import is_async, psycopg_connection
-from .database.dsn import normalise_dsn
+from .database.dsn import checked_dsn
 from .database.pools import Pools
 from .definition import RunIn, define
 from .errors import DuplicateTask, UnknownTask, UsageError
@@ -58,7 +58,7 @@ class Application:
         max_args_bytes: int = 1024 * 1024,
         max_result_bytes: int = 1024 * 1024,
     ) -> None:
-        self._pools = Pools(normalise_dsn(dsn or ""))
+        self._pools = Pools(checked_dsn(dsn))
         self.max_args_bytes = max_args_bytes
         self.max_result_bytes = max_result_bytes
         self._tasks: dict[str, Task[..., Any]] = {}
@@ -75,7 +75,7 @@ class Application:
         """Point the application at another database, before it connects for the first time."""
         if self._pools.opened:
             raise UsageError("the application is connected already: close() it before configure().")
-        self._pools = Pools(normalise_dsn(dsn))
+        self._pools = Pools(checked_dsn(dsn))
 
     # Declaring
 
@@ -137,7 +137,7 @@ class Application:
     def lifespan(self, function: Callable[[Application], Any]) -> Callable[[Application], Any]:
         """What workers open before their first job and close after their last: an async generator
         function, or one that returns an async context manager, that yields a mapping of resources.
-        Handlers find it as `current_job().state`.
+        Handlers find it as `current_job().resources`.
         """
         if self._lifespan is not None:
             raise UsageError("the application has a lifespan already; open everything in one.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import difflib
 import functools
 from collections.abc import Callable, Mapping
@@ -21,9 +22,11 @@ from .document import (
     refuse_foreign,
 )
 from .errors import InvalidArguments, UsageError
+from .job import JobOptions
 from .refusal import MISMATCH, MISSING, UNEXPECTED, shown, told, type_at
 from .signature import Parameter, Signature, read_signature
 
+_OPTIONS = frozenset(field.name for field in dataclasses.fields(JobOptions))
 _ARGUMENTS_HINT = "Store the data in a table of yours and pass its key, or raise max_args_bytes."
 _RESULT_HINT = "Store the data in a table of yours and return its key, or raise max_result_bytes."
 
@@ -174,6 +177,8 @@ class Arguments:
     def _unexpected(self, name: str) -> str:
         close = difflib.get_close_matches(name, self._parameters, n=1)
         suggestion = f". Did you mean {close[0]}?" if close else ""
+        if name in _OPTIONS:
+            suggestion = f". Options of the job go before: .using({name}=...).enqueue(...)"
         return f"unexpected argument {name}{suggestion}"
 
     def _misfit(self, error: Exception, bound: Any = None) -> str:

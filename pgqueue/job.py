@@ -134,7 +134,8 @@ def check_duration(value: object, what: str, *, at_least_zero: bool = False) -> 
         raise InvalidOption(f"{what} is a timedelta, got {type(value).__name__}.")
     if value < timedelta(0) or (value == timedelta(0) and not at_least_zero):
         raise InvalidOption(
-            f"{what} must {'not be negative' if at_least_zero else 'be positive'}, got {value}."
+            f"{what} must {'not be negative' if at_least_zero else 'be positive'}, "
+            f"got {value.total_seconds():g} seconds."
         )
     if value > timedelta(days=365 * 1000):
         raise InvalidOption(f"{what} is at most 1000 years, got {value}.")

@@ -57,9 +57,9 @@ class RunningJob:
         "meta_text",
         "priority",
         "queue",
+        "resources",
         "run_at",
         "started",
-        "state",
         "tags",
         "task",
         "timeout",
@@ -82,7 +82,7 @@ class RunningJob:
         tags: list[str] | None = None,
         meta: str | None = None,
         progress: str | None = None,
-        state: Mapping[str, Any] | None = None,
+        resources: Mapping[str, Any] | None = None,
         encode_result: Callable[[Any], str | None] | None = None,
         report: Callable[[RunningJob], None] | None = None,
     ) -> None:
@@ -98,7 +98,7 @@ class RunningJob:
         self.timeout = timeout
         self.tags = tags or ()
         self.meta_text = meta
-        self.state: Mapping[str, Any] = state if state is not None else {}
+        self.resources: Mapping[str, Any] = resources if resources is not None else {}
         self.deadline: datetime | None = None
         self.started = 0.0
         self.completed = False

@@ -200,4 +200,4 @@ def _cure(connection: object) -> str:
         return " This makes sessions: pass a session, as from `with maker.begin() as session:`."
     if hasattr(connection, "getconn") or hasattr(connection, "acquire"):
         return " This is a pool: pass a connection taken from it."
-    return ""
+    return " The connection comes first; without one of yours, call enqueue_now()."

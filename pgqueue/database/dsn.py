@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from ..errors import InvalidOption
 
 _DRIVER = re.compile(r"^(postgres(?:ql)?)\+\w+://")
 
@@ -15,6 +18,21 @@ _SECRET = re.compile("password|secret|scram")
 def normalise_dsn(dsn: str) -> str:
     """Accept SQLAlchemy's `postgresql+driver://` too. An empty DSN means libpq's PG* variables."""
     return _DRIVER.sub(r"postgresql://", dsn.strip())
+
+
+def checked_dsn(dsn: str | None) -> str:
+    """The normalised DSN. Raises InvalidOption, which does not show it, if it cannot be read."""
+    if dsn is not None and not isinstance(dsn, str):
+        raise InvalidOption(f"the DSN is a string, got {type(dsn).__name__}.")
+    normalised = normalise_dsn(dsn or "")
+    try:
+        conninfo_to_dict(normalised)
+    except ProgrammingError:
+        raise InvalidOption(
+            "the DSN cannot be read. Write it as postgresql://user:password@host:5432/database; "
+            "in a password, characters such as @ : / % are written %40 %3A %2F %25."
+        ) from None
+    return normalised
 
 
 def display_dsn(dsn: str) -> str:

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 from weakref import WeakSet
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from .link import connection_string
 
 MOST_CONNECTIONS = 4
+PATIENCE = 10.0
+"""Seconds to wait for a connection."""
 UNPREPARED = {"prepare_threshold": None}
 """A pooler in transaction mode may run each transaction on another backend."""
 
@@ -51,12 +53,17 @@ class Pools:
                     connection_string(self.dsn, "pgqueue app"),
                     min_size=0,
                     max_size=MOST_CONNECTIONS,
+                    timeout=PATIENCE,
                     kwargs=UNPREPARED,
                     check=ConnectionPool.check_connection,
                     open=True,
                 )
-        with self._pool.connection() as connection:
-            yield connection
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except PoolTimeout:
+            psycopg.connect(connection_string(self.dsn, "pgqueue app")).close()
+            raise
 
     @asynccontextmanager
     async def connection_async(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
@@ -66,8 +73,14 @@ class Pools:
             self._close_ended_loops()
             found = self._of_loops[loop] = self._loop_pool()
             await found.pool.open()
-        async with found.pool.connection() as connection:
-            yield connection
+        try:
+            async with found.pool.connection() as connection:
+                yield connection
+        except PoolTimeout:
+            # The pool knows only that it took too long: let the driver say why.
+            conninfo = connection_string(self.dsn, "pgqueue app")
+            await (await psycopg.AsyncConnection.connect(conninfo)).close()
+            raise
 
     def close(self) -> None:
         with self._lock:
@@ -92,6 +105,7 @@ class Pools:
             connection_string(self.dsn, "pgqueue app"),
             min_size=0,
             max_size=MOST_CONNECTIONS,
+            timeout=PATIENCE,
             kwargs=UNPREPARED,
             check=AsyncConnectionPool.check_connection,
             open=False,

@@ -23,7 +23,7 @@ from .children import Answer, Assignment
 
 def main() -> None:
     """Serve the socket whose number is the first argument."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
     stream = socket.socket(fileno=int(sys.argv[1])).makefile("rwb")

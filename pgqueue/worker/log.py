@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -73,6 +74,13 @@ def observer(
                 pass  # nobody reads any longer: jobs matter more than lines
 
     return observe
+
+
+def warn_of(event: Event) -> None:
+    """For workers that nobody observes: what goes wrong goes to the logger `pgqueue`."""
+    if severity(event) >= LEVELS["warning"]:
+        word, facts, _ = _words(event)
+        logging.getLogger("pgqueue").warning("%s %s", word, facts)
 
 
 def severity(event: Event) -> int:

@@ -74,7 +74,7 @@ class Parts:
         settings: WorkerSettings,
         name: str,
         links: Links,
-        state: Mapping[str, Any],
+        resources: Mapping[str, Any],
         *,
         emit: Observer,
         observed: bool,
@@ -96,7 +96,7 @@ class Parts:
             written=self._written,
         )
         report = _on_loop(self._report)
-        runner = Runner(app, self.threads, self._children, state, report=report)
+        runner = Runner(app, self.threads, self._children, resources, report=report)
         self.slots = Slots(
             app,
             name,

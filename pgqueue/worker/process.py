@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Iterable
 
@@ -12,7 +11,7 @@ from ..application import Application
 from ..errors import UsageError
 from ..events import Observer
 from ..settings import WorkerSettings
-from .supervisor import WORN_OUT
+from .supervisor import WORN_OUT, stop_signals
 from .worker import Worker
 
 PARENT_CHECK = 1.0
@@ -26,7 +25,8 @@ def run(
     *,
     parent: int | None = None,
 ) -> int:
-    """Run a worker until SIGTERM or SIGINT, a second of which hurries it. Returns 0.
+    """Run a worker until SIGTERM, SIGINT or SIGHUP, a second of which hurries it. Returns 0, or 1
+    when it was stopped before the database could be reached.
 
     With the process id of a `parent`, it also stops when that is gone, and returns WORN_OUT when it
     stopped by `max_jobs` or `max_rss_mb`, so that the parent starts a fresh process.
@@ -46,12 +46,14 @@ async def _run(
 ) -> int:
     worker = Worker(app, settings, observers)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         loop.add_signal_handler(number, worker.stop)
     orphaned = asyncio.create_task(_stop_without(parent, worker))
     await worker.run()
     orphaned.cancel()
-    code = WORN_OUT if parent is not None and worker.worn_out else 0
+    code = 0 if worker.has_worked else 1
+    if parent is not None and worker.worn_out:
+        code = WORN_OUT
     if worker.leftover:
         # Their jobs were released. The event loop would wait for handlers that do not let
         # themselves be cancelled, and the interpreter for threads, for ever.

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..errors import UsageError
+from .supervisor import stop_signals
 
 
 def run_reloading(
@@ -33,7 +34,7 @@ def run_reloading(
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         signal.signal(number, on_signal)
     process = subprocess.Popen(command, process_group=0)
     try:

@@ -46,14 +46,14 @@ class Runner:
         app: Application,
         threads: Threads,
         children: Children,
-        state: Mapping[str, Any],
+        resources: Mapping[str, Any],
         *,
         report: Callable[[RunningJob], None],
     ) -> None:
         self._threads = threads
         self._children = children
         self._free_children = asyncio.Semaphore(children.most)
-        self._state = state
+        self._resources = resources
         self._report = report
         self._middlewares = tuple(reversed(app.middlewares))
         self._max_result_bytes = app.max_result_bytes
@@ -78,7 +78,7 @@ class Runner:
             tags=claim.tags,
             meta=claim.meta,
             progress=claim.progress,
-            state=self._state,
+            resources=self._resources,
             encode_result=functools.partial(
                 definition.arguments.encode_result, max_bytes=self._max_result_bytes
             ),

@@ -22,6 +22,12 @@ USAGE = (2, 3)
 """Exit codes that another start would only repeat: wrong usage, database not ready."""
 
 
+def stop_signals() -> list[signal.Signals]:
+    """What asks a process to stop: also the end of its terminal, unless under nohup."""
+    wanted = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+    return [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 @dataclass(slots=True)
 class Place:
     """One of the processes, and when it may start again."""
@@ -40,7 +46,8 @@ def supervise(
     *,
     say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
 ) -> int:
-    """Run `processes` copies of a command until SIGTERM or SIGINT; a second one hurries them.
+    """Run `processes` copies of a command until SIGTERM, SIGINT or SIGHUP, a second
+    of which hurries them.
 
     A copy that ends with 0 has finished its work, and is not replaced; the parent ends with the
     last one. A copy that is worn out (max_jobs, max_rss_mb) is replaced at once. Any other end is
@@ -62,7 +69,7 @@ class _Supervisor:
         self._deadline = float("inf")
 
     def run(self) -> int:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in stop_signals():
             signal.signal(number, self._on_signal)
         code = 0
         while self._places:

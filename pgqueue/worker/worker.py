@@ -21,6 +21,7 @@ from ..events import (
     WorkerStopped,
 )
 from ..settings import WorkerSettings
+from .log import warn_of
 from .parts import Links, Parts
 
 LAST_CLAIM = 5.0
@@ -68,6 +69,11 @@ class Worker:
         return 0 if self._parts is None else self._parts.slots.running
 
     @property
+    def has_worked(self) -> bool:
+        """Whether it was ever ready for jobs: the database was reached and its schema is right."""
+        return self._ready.is_set()
+
+    @property
     def worn_out(self) -> bool:
         """Whether it ended by `max_jobs` or `max_rss_mb`, and a fresh process should go on."""
         return self._parts is not None and self._parts.worn_out
@@ -91,13 +97,13 @@ class Worker:
             if not await self._unless_stopped(_check_schema(links.make("starter"))):
                 return
             await links.drop()
-            async with self.app.resources() as state:
+            async with self.app.resources() as resources:
                 self._parts = Parts(
                     self.app,
                     self.settings,
                     self.name,
                     links,
-                    state or {},
+                    resources or {},
                     emit=self._emit,
                     observed=bool(self._observers),
                     changed=self._changed,
@@ -185,6 +191,8 @@ class Worker:
         self._emit(WorkerStarted(self.name, parts.heart.worker_id, queues, tasks, concurrency))
 
     def _emit(self, event: Event) -> None:
+        if not self._observers:
+            warn_of(event)
         for observer in self._observers:
             try:
                 observer(event)

@@ -51,7 +51,8 @@ def test_none(send: Send) -> None:
 @pytest.mark.parametrize("value", ["postgresql://localhost/x", 42, object()])
 def test_what_has_nothing_to_do_with_a_database(send: Send, value: object) -> None:
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
-    assert refused(send, value) == f"cannot use {kind} as a connection. {ACCEPTED}"
+    cure = " The connection comes first; without one of yours, call enqueue_now()."
+    assert refused(send, value) == f"cannot use {kind} as a connection. {ACCEPTED}{cure}"
 
 
 def test_cursors(send: Send, connection: Connection) -> None:

@@ -89,7 +89,7 @@ async def import_rows(file: str) -> int:
     job.raise_if_cancelled()
     job.progress(1, 10, checkpoint={"row": 1})
     job.logger.info("attempt %s until %s", job.attempt, job.deadline)
-    return int(start) + len(file) + len(job.meta) + len(job.state)
+    return int(start) + len(file) + len(job.meta) + len(job.resources)
 
 
 @app.task

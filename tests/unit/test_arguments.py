@@ -265,6 +265,12 @@ def test_without_an_annotation_tuples_arrive_as_lists() -> None:
         ((1, 2), {}, "takes 1 positional argument, got 2"),
         ((1,), {"user_id": 2}, "argument user_id is given twice, by position and by name"),
         ((), {"usr_id": 1}, "unexpected argument usr_id. Did you mean user_id?"),
+        (
+            (1,),
+            {"queue": "mail"},
+            "unexpected argument queue. "
+            "Options of the job go before: .using(queue=...).enqueue(...)",
+        ),
         ((1,), {"zzz": 1}, "unexpected argument zzz"),
         ((1,), {"a\ud800\n": 1}, r"unexpected argument 'a\ud800\n'"),
         (("x",), {}, "argument user_id: expected int, got str"),

@@ -1,10 +1,12 @@
 """DSNs come in as people write them, and never go out with a password."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgqueue import PgQueue, UsageError
+from pgqueue import InvalidOption, PgQueue, UsageError
 from pgqueue.database.dsn import display_dsn, normalise_dsn
 
 SECRET = "geheim-1847"
@@ -16,7 +18,7 @@ SECRET = "geheim-1847"
         ("postgresql+psycopg://u@h/d", "postgresql://u@h/d"),
         ("postgresql+psycopg2://u@h/d", "postgresql://u@h/d"),
         ("postgres+asyncpg://u@h/d", "postgresql://u@h/d"),
-        ("  postgresql://u@h/d?a=b \n", "postgresql://u@h/d?a=b"),
+        ("  postgresql://u@h/d?port=1 \n", "postgresql://u@h/d?port=1"),
         ("postgres://u@h/d", "postgres://u@h/d"),
         ("host=h dbname=d", "host=h dbname=d"),
         ("", ""),
@@ -25,6 +27,13 @@ SECRET = "geheim-1847"
 def test_urls_of_sqlalchemy_are_understood(written: str, meant: str) -> None:
     assert normalise_dsn(written) == meant
     assert PgQueue(written).dsn == meant
+
+
+@pytest.mark.parametrize("dsn", [5, "localhost:5432/shop", "postgresql://u:%zzsecret@h/d"])
+def test_a_dsn_that_cannot_be_read_is_refused_at_once(dsn: Any) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        PgQueue(dsn)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

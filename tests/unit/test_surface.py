@@ -64,7 +64,7 @@ METHODS = {
         enqueue enqueue_now enqueue_now_async job name signature_text using
     """,
     pgqueue.Job: "cancel get id queue retry state task wait wait_async",
-    pgqueue.Worker: "leftover run stop worn_out",
+    pgqueue.Worker: "has_worked leftover run stop worn_out",
 }
 
 
