@@ -2,13 +2,14 @@
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.support.jobs import Connection, enqueue, job, rows, state, value
+from tests.support.jobs import Connection, enqueue, existing_job, rows, state, value
 from tests.support.oracle import assert_exactly_once, effects, starts
-from tests.support.process import StartWorker
+from tests.support.process import StartWorker, WorkerProcess
 from tests.support.waiting import eventually
 
 
@@ -21,7 +22,7 @@ def test_killed_in_the_middle_of_a_job(oracle: Connection, start_worker: StartWo
     first.kill()
     eventually(lambda: state(oracle, id) == "succeeded")
     assert starts(oracle, id) == 2
-    assert job(oracle, id)["attempt"] == 2  # type: ignore[index]  # it is there
+    assert existing_job(oracle, id)["attempt"] == 2
     assert_exactly_once(oracle, 1)
     failure = rows(oracle, "SELECT attempt, error_type FROM pgqueue.failures")
     assert failure == [{"attempt": 1, "error_type": "WorkerLost"}]
@@ -35,10 +36,10 @@ def test_a_job_that_kills_its_workers_dies(oracle: Connection, start_worker: Sta
     good = [enqueue(oracle, "effect", args={}, priority=5) for _ in range(10)]
     for _ in range(4):
         worker = start_worker()
-        eventually(lambda w=worker: w.process.poll() is not None or state(oracle, id) == "dead")  # type: ignore[misc]
+        eventually(partial(_ended_or_dead, worker, oracle, id))
     eventually(lambda: state(oracle, id) == "dead")
     assert starts(oracle, id) == 3
-    assert "WorkerLost" in job(oracle, id)["reason"]  # type: ignore[index]  # it is there
+    assert "WorkerLost" in existing_job(oracle, id)["reason"]
     eventually(lambda: all(state(oracle, other) == "succeeded" for other in good))
     assert effects(oracle) == len(good)
 
@@ -53,13 +54,12 @@ def test_a_zombie_is_refused(oracle: Connection, start_worker: StartWorker, endi
     zombie.freeze()
     other = start_worker(name="other")
     eventually(lambda: state(oracle, id) == "succeeded")
-    before = job(oracle, id)
+    before = existing_job(oracle, id)
     zombie.thaw()
     after = enqueue(oracle, "plain", args={"seconds": 0.01})
     eventually(lambda: "LeaseWasLost" in zombie.log, what="the zombie notices")
     eventually(lambda: state(oracle, after) == "succeeded")
-    assert job(oracle, id) == before
-    assert before is not None
+    assert existing_job(oracle, id) == before
     assert (before["attempt"], before["result"], before["progress"]) == (2, 2, None)
     assert effects(oracle) == 0
     other.kill()
@@ -90,19 +90,18 @@ def test_terminated_at_any_moment(oracle: Connection, start_worker: StartWorker)
         task = ("effect", "plain", "effect_in_thread")[number % 3]
         enqueue(oracle, task, args={"seconds": (number % 7) * 0.02})
     left = "SELECT count(*) FROM pgqueue.job"
-    helper = None
     for turn in range(10):
         worker = start_worker(concurrency=8, grace=0.0 if turn % 2 else 5.0, name=f"turn {turn}")
         worker.registered(oracle)
         target = total - (turn + 1) * total // 12
-        eventually(lambda t=target: value(oracle, left) <= t)  # type: ignore[misc]
+        eventually(partial(_at_most, target, oracle, left))
         worker.signal(signal.SIGTERM if turn % 3 else signal.SIGINT)
         assert worker.exit_code() == 0, worker.log
         assert value(oracle, "SELECT count(*) FROM pgqueue.job WHERE lease IS NOT NULL") == 0
-    helper = start_worker()
+    second = start_worker()
     eventually(lambda: value(oracle, left) == 0, within=40)
-    helper.signal(signal.SIGTERM)
-    assert helper.exit_code() == 0
+    second.signal(signal.SIGTERM)
+    assert second.exit_code() == 0
     assert value(oracle, "SELECT count(*) FROM pgqueue.job_done") == total
     assert rows(oracle, "SELECT * FROM pgqueue.jobs WHERE attempt <> 1") == []
     assert rows(oracle, "SELECT * FROM pgqueue.failures") == []
@@ -121,7 +120,8 @@ def test_a_second_signal_hurries(oracle: Connection, start_worker: StartWorker) 
     assert state(oracle, id) == "running"
     worker.signal(signal.SIGTERM)
     assert worker.exit_code() == 0
-    assert (job(oracle, id)["state"], job(oracle, id)["attempt"]) == ("queued", 0)  # type: ignore[index]
+    found = existing_job(oracle, id)
+    assert (found["state"], found["attempt"]) == ("queued", 0)
     assert value(oracle, "SELECT count(*) FROM pgqueue.worker") == 0
 
 
@@ -137,7 +137,8 @@ def test_handlers_that_do_not_stop_do_not_hold_the_worker(
     eventually(lambda: state(oracle, id) == "running")
     worker.signal(signal.SIGTERM)
     assert worker.exit_code() == 0
-    assert (job(oracle, id)["state"], job(oracle, id)["attempt"]) == ("queued", 0)  # type: ignore[index]
+    found = existing_job(oracle, id)
+    assert (found["state"], found["attempt"]) == ("queued", 0)
 
 
 def test_interrupted_at_the_start(oracle: Connection, start_worker: StartWorker) -> None:
@@ -145,3 +146,11 @@ def test_interrupted_at_the_start(oracle: Connection, start_worker: StartWorker)
     worker.registered(oracle)
     os.kill(worker.pid, signal.SIGINT)
     assert worker.exit_code() == 0
+
+
+def _ended_or_dead(worker: WorkerProcess, connection: Connection, id: int) -> bool:
+    return worker.process.poll() is not None or state(connection, id) == "dead"
+
+
+def _at_most(target: int, connection: Connection, query: str) -> bool:
+    return int(value(connection, query)) <= target

@@ -2,19 +2,24 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
+from itertools import cycle
 
 import pytest
 
 from pgqueue import Fixed, PgQueue, current_job
 from pgqueue.events import ListenerDegraded
-from tests.support.jobs import Connection, enqueue, job, state, value
+from tests.support.jobs import Connection, enqueue, existing_job, state, value
 from tests.support.oracle import assert_exactly_once, effects, starts
 from tests.support.process import StartWorker
-from tests.support.proxy import FaultProxy, fault_proxy
+from tests.support.proxy import FaultProxy, Mode, fault_proxy
 from tests.support.waiting import eventually
 from tests.support.working import Events, all_ended, application, asleep, become, soon, working
+
+MODES: tuple[Mode, ...] = ("reset", "blackhole", "deaf", "refuse")
 
 
 @pytest.fixture
@@ -69,7 +74,7 @@ async def test_the_answer_to_a_completion_is_lost(
             after = enqueue(oracle, "t")
             await become(oracle, after, "succeeded")
     attempts = 1 if ending == "return" else 2
-    assert job(oracle, id)["attempt"] == attempts  # type: ignore[index]  # it is there
+    assert existing_job(oracle, id)["attempt"] == attempts
     assert len(runs) == attempts + 1
     assert value(oracle, failures, id) == attempts - 1
 
@@ -90,7 +95,7 @@ async def test_the_answer_to_a_claim_is_lost(oracle: Connection, proxy: FaultPro
             proxy.set("reset", only="pgqueue claimer")
             proxy.set("ok")
             await become(oracle, id, "succeeded")
-    assert job(oracle, id)["attempt"] == 1  # type: ignore[index]  # it is there
+    assert existing_job(oracle, id)["attempt"] == 1
 
 
 @pytest.mark.slow
@@ -138,7 +143,7 @@ async def test_only_the_heart_is_cut_off(oracle: Connection, proxy: FaultProxy) 
             proxy.set("blackhole", only="pgqueue heart cut off")
             async with working(app, name="healthy"):
                 await become(oracle, id, "succeeded")
-            assert job(oracle, id)["result"] == 2  # type: ignore[index]  # it is there
+            assert existing_job(oracle, id)["result"] == 2
             proxy.set("ok")
             await soon(lambda: worker._parts is not None and worker._parts.slots.idle)
             alone = enqueue(oracle, "t")
@@ -158,19 +163,27 @@ def test_resets_and_silence_during_some_hundred_jobs(
     workers = [start_worker(through=proxy.dsn, concurrency=4, name=f"w{n}") for n in range(2)]
     for worker in workers:
         worker.registered(oracle)
+
+    def told() -> int:
+        return sum(worker.log.count("ConnectionLost") for worker in workers)
+
     deadline = time.monotonic() + 60
-    for mode in ("reset", "blackhole", "deaf", "refuse") * 100:
-        before = value(oracle, left)
+    met: Counter[Mode] = Counter()
+    for mode in cycle(MODES):
+        eventually(lambda: proxy.connections("pgqueue heart") == len(workers))
+        before, losses = value(oracle, left), told()
         if before == 0 or time.monotonic() > deadline:
             break
         proxy.set(mode)
-        time.sleep(0.3)
+        eventually(partial(_is_more, told, losses), what=f"the workers notice: {mode}")
+        met[mode] += 1
         if mode in ("blackhole", "deaf"):
             proxy.set("reset")
         proxy.set("ok")
         target = max(0, before - 40)
-        eventually(lambda t=target: value(oracle, left) <= t, what=f"work after {mode}")  # type: ignore[misc]
+        eventually(partial(_at_most, target, oracle, left), what=f"work after {mode}")
     eventually(lambda: value(oracle, left) == 0)
+    assert set(met) == set(MODES), f"only {met} were met"
     assert_exactly_once(oracle, total)
     for worker in workers:
         assert worker.process.poll() is None, worker.log
@@ -208,6 +221,14 @@ async def test_a_pooled_application_survives_resets(dsn: str, proxy: FaultProxy)
     """Enqueueing through the application's own pool, after its connections broke."""
     async with application(proxy.dsn) as app:
         await _enqueue_after_reset(app, proxy)
+
+
+def _is_more(count: Callable[[], int], than: int) -> bool:
+    return count() > than
+
+
+def _at_most(target: int, connection: Connection, query: str) -> bool:
+    return int(value(connection, query)) <= target
 
 
 async def _enqueue_after_reset(app: PgQueue, proxy: FaultProxy) -> None:

@@ -5,6 +5,7 @@ import random
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -13,9 +14,9 @@ import pytest
 from pgqueue.embedded import EmbeddedServer
 from pgqueue.migrations import upgrade
 from tests.faults.conftest import APP
-from tests.support.jobs import Connection, enqueue, job, rows, state, value
+from tests.support.jobs import Connection, enqueue, existing_job, rows, state, value
 from tests.support.oracle import assert_exactly_once, create_oracle, effects, starts
-from tests.support.process import StartWorker, worker_processes
+from tests.support.process import StartWorker, WorkerProcess, worker_processes
 from tests.support.waiting import eventually
 
 LEFT = "SELECT count(*) FROM pgqueue.job"
@@ -45,6 +46,14 @@ def _fill(connection: Connection, total: int, *, kinds: int = 2) -> None:
     for number in range(total):
         task = ("effect", "effect_in_thread")[number % kinds]
         enqueue(connection, task, args={"seconds": (number % 5) * 0.01}, max_attempts=1000)
+
+
+def _is_cut_off(worker: WorkerProcess) -> bool:
+    return "ConnectionLost" in worker.log
+
+
+def _succeeded(connection: Connection, id: int) -> bool:
+    return state(connection, id) == "succeeded"
 
 
 @pytest.mark.slow
@@ -79,7 +88,7 @@ def test_no_database_at_the_start(embedded: EmbeddedServer, own: StartWorker) ->
     try:
         worker, impatient = own(), own()
         for started in (worker, impatient):
-            eventually(lambda w=started: "ConnectionLost" in w.log)  # type: ignore[misc]
+            eventually(partial(_is_cut_off, started))
         impatient.signal(signal.SIGTERM)
         assert impatient.exit_code() == 0
         assert worker.process.poll() is None
@@ -138,7 +147,7 @@ def test_sessions_are_terminated_again_and_again(
             if victim["application_name"].startswith(f"pgqueue {role}"):
                 other.execute("SELECT pg_terminate_backend(%s)", [victim["pid"]])
         fresh = enqueue(oracle, "effect")
-        eventually(lambda i=fresh: state(oracle, i) == "succeeded")  # type: ignore[misc]
+        eventually(partial(_succeeded, oracle, fresh))
     assert len(kinds) >= 4, f"only {kinds} were hit"
     for worker in workers:
         assert worker.process.poll() is None, worker.log
@@ -207,8 +216,8 @@ def test_writes_refused_for_a_while(
                 f"ALTER DATABASE {database} RESET default_transaction_read_only".encode()
             )
         for id in (running, waiting):
-            eventually(lambda i=id: state(oracle, i) == "succeeded")  # type: ignore[misc]
-        assert job(oracle, running)["attempt"] == 1  # type: ignore[index]  # it is there
+            eventually(partial(_succeeded, oracle, id))
+        assert existing_job(oracle, running)["attempt"] == 1
         assert rows(oracle, "SELECT * FROM pgqueue.failures") == []
         worker.signal(signal.SIGTERM)
         assert worker.exit_code() == 0

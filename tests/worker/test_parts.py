@@ -6,7 +6,7 @@ import pytest
 
 from pgqueue import PgQueue
 from pgqueue.events import Trouble
-from tests.support.jobs import Connection
+from tests.support.jobs import Connection, state
 from tests.support.working import Events, all_ended, become, parts, soon, working
 
 
@@ -35,10 +35,19 @@ async def test_a_chore_that_fails_keeps_no_other_from_its_turn(
     @app.task
     async def t() -> None: ...
 
+    @app.task(max_attempts=1)
+    async def fails() -> None:
+        raise ValueError
+
+    old = fails.enqueue(connection)
+    async with working(app):
+        await become(connection, old, "dead")
+    connection.execute("UPDATE pgqueue.job_dead SET finished_at = now() - interval '1 year'")
     connection.execute("DROP FUNCTION pgqueue.rescue")
     async with working(app):
         await soon(lambda: any("rescue" in trouble.where for trouble in events.of(Trouble)))
         await become(connection, t.using(delay=0.3).enqueue(connection), "succeeded")
+        await soon(lambda: state(connection, old.id) is None, what="the old job is pruned")
 
 
 async def test_pending_outcomes_do_not_stop_the_feeding_for_good(

@@ -17,6 +17,12 @@ NEVER = 60.0
 """A poll interval that no test lives to see."""
 
 
+@pytest.fixture(autouse=True)
+def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The listener's test of itself wakes sleepers too, which would hide that no bell rang."""
+    monkeypatch.setattr("pgqueue.worker.listener.SELF_TEST_EVERY", NEVER)
+
+
 async def test_a_sleeping_worker_starts_a_job_at_once(app: PgQueue, connection: Connection) -> None:
     @app.task
     async def t(n: int) -> int:
@@ -200,6 +206,7 @@ async def test_an_idle_worker_leaves_the_server_alone(
     """A heartbeat, the listener's test of itself, a look for due and for lost jobs: between one
     and two statements a second are normal. Who polls makes at least four, at 0.25 s.
     """
+    monkeypatch.setattr("pgqueue.worker.listener.SELF_TEST_EVERY", 10.0)
     statements: list[str] = []
 
     async def counted(connection: Any, query: str, *rest: Any) -> Any:
