@@ -21,6 +21,16 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 PAGE = 500
+MOST_TOLD = 10
+STATES = {
+    None: "there is no such job",
+    "queued": "waits for a worker already",
+    "running": "is running",
+    "succeeded": "succeeded already",
+    "dead": "is dead already",
+    "cancelled": "was cancelled already",
+}
+"""Why nothing was done to a job."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ RETRY = Action(
     "FROM unnest(CAST(%(ids)s AS bigint[])) AS j(id)",
     states=("dead", "cancelled", "scheduled", "retrying"),
     usual=("dead",),
-    words={"retried": "Retried {}.", "unchanged": "{} could not be retried: not dead or waiting."},
+    words={"retried": "Retried {}.", "unchanged": "No longer dead or waiting: {} of them."},
 )
 CANCEL = Action(
     "cancel",
@@ -53,7 +63,7 @@ CANCEL = Action(
     words={
         "cancelled": "Cancelled {}.",
         "cancelling": "Asked {} running to stop.",
-        "unchanged": "{} could not be cancelled: ended already, or unknown.",
+        "unchanged": "Ended meanwhile: {} of them.",
     },
 )
 
@@ -116,7 +126,8 @@ def _act(
             session.confirm(f"{action.verb.capitalize()} {these} now?")
             pages = _pages(session, connection, chosen, newest)
         answers = _apply(session, connection, action, pages, extra)
-    _report(session, action, matched, answers)
+        left = _left(session, connection, answers) if chosen.ids else []
+    _report(session, action, matched, answers, left)
 
 
 def _check(action: Action, chosen: Filter, everything: bool) -> None:
@@ -198,7 +209,23 @@ def _apply(
     return answers
 
 
-def _report(session: Session, action: Action, matched: int, answers: dict[int, str]) -> None:
+def _left(
+    session: Session, connection: psycopg.Connection[Row], answers: dict[int, str]
+) -> list[str]:
+    """Why nothing was done to jobs that were named, a line for each of the first few."""
+    ids = sorted(id for id, answer in answers.items() if answer == "unchanged")
+    told = ids[:MOST_TOLD]
+    query = "SELECT j.id, j.state FROM pgqueue.jobs AS j WHERE j.id = ANY(%s)"
+    with session.transaction(connection):
+        states = {row["id"]: row["state"] for row in connection.execute(query, [told])}
+    lines = [f"#{id}: {STATES.get(states.get(id), states.get(id))}" for id in told]
+    more = len(ids) - len(told)
+    return [*lines, f"and {more:,} more that nothing was done to"] if more else lines
+
+
+def _report(
+    session: Session, action: Action, matched: int, answers: dict[int, str], left: list[str]
+) -> None:
     counts = Counter(answers.values())
     changed = len(answers) - counts["unchanged"]
     if session.as_json:
@@ -211,9 +238,12 @@ def _report(session: Session, action: Action, matched: int, answers: dict[int, s
         print_ids(sorted(id for id, answer in answers.items() if answer != "unchanged"))
     else:
         sentences = [
-            text.format(f"{counts[word]:,}") for word, text in action.words.items() if counts[word]
+            text.format(f"{counts[word]:,}")
+            for word, text in action.words.items()
+            if counts[word] and not (left and word == "unchanged")
         ]
-        click.echo(" ".join(sentences) or "Nothing was left to do.")
+        told = [" ".join(sentences), *left] if sentences else left
+        click.echo("\n".join(told) or "Nothing was left to do.")
     if changed == 0:
         click.get_current_context().exit(NOTHING_MATCHED)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -157,9 +158,16 @@ def _print_failure(failure: Row) -> None:
     worker = printable(failure["worker"] or "")
     parts = [text_of_instant(failure["failed_at"]), worker, ran, what]
     click.echo(f"  {failure['attempt']:>3}  " + "  ".join(part for part in parts if part))
-    frames = [line for line in (failure["traceback"] or "").splitlines() if line.startswith("  ")]
-    for line in frames[-2:]:
+    for line in _last_frame((failure["traceback"] or "").splitlines()):
         click.echo(f"     {printable(line)}")
+
+
+def _last_frame(lines: list[str]) -> list[str]:
+    """Where it was raised: file and line, the source, and the carets below it if Python has any."""
+    starts = [number for number, line in enumerate(lines) if line.startswith("  File ")]
+    if not starts:
+        return []
+    return list(takewhile(lambda line: line.startswith("  "), lines[starts[-1] :]))
 
 
 @jobs.command()

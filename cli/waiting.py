@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .errors import JOB_FAILED
-from .output import text_of_seconds
+from .errors import JOB_FAILED, CommandError
+from .output import print_json, text_of_seconds
 from .printable import printable
 from .records import COLUMNS, last_errors
 from .session import Session
@@ -16,22 +17,65 @@ from .session import Session
 if TYPE_CHECKING:
     Row = dict[str, Any]
 
+WORKERS = """(SELECT count(*) FROM pgqueue.workers AS w
+    WHERE w.state <> 'lost' AND j.queue = ANY(w.queues)) AS workers"""
+PATIENCE = 2.0
+"""Seconds of silence before we look whether anybody is there to run the job."""
+
 
 def wait_for(session: Session, id: int, limit: float | None) -> Row:
-    """The job when it has ended. Raises TimeoutError after `limit` seconds, and JobNotFound."""
+    """The job when it has ended. Raises CommandError after `limit` seconds, and JobNotFound."""
     from pgqueue.application import Application
     from pgqueue.errors import JobCancelled, JobFailed
 
-    query = f"SELECT {COLUMNS} FROM pgqueue.jobs AS j WHERE j.id = %(id)s"  # noqa: S608 - constant
     with session.connect():
         pass  # it says what is wrong with the database, if anything is
+    job = Application(session.database_dsn).job(id)
+    patience = PATIENCE if limit is None else min(limit, PATIENCE)
     with contextlib.suppress(JobFailed, JobCancelled):
-        Application(session.database_dsn).job(id).wait(limit)
+        try:
+            job.wait(patience)
+        except TimeoutError:
+            if limit is not None and limit <= patience:
+                raise _out_of_time(session, id) from None
+            if missing := _missing_worker(_look(session, id)):
+                session.note(printable(f"still queued; {missing[0]} Try: {missing[1]}"))
+            try:
+                job.wait(None if limit is None else limit - patience)
+            except TimeoutError:
+                raise _out_of_time(session, id) from None
+    return _look(session, id)
+
+
+def _look(session: Session, id: int) -> Row:
+    query = f"SELECT {COLUMNS}, {WORKERS} FROM pgqueue.jobs AS j WHERE j.id = %(id)s"  # noqa: S608 - constant
     with session.connect() as connection, session.transaction(connection):
         row = connection.execute(query.encode(), {"id": id}).fetchone()
         assert row is not None, "a job that was waited for is kept"
         row["error"] = last_errors(connection, [row]).get(id)
     return row
+
+
+def _missing_worker(row: Row) -> tuple[str, str] | None:
+    """What is missing, and the command that brings it, if the job waits for any worker at all."""
+    if row["state"] != "queued" or row["workers"]:
+        return None
+    return (
+        f'no live worker serves queue "{row["queue"]}".',
+        f"pgqueue worker -q {shlex.quote(row['queue'])}",
+    )
+
+
+def _out_of_time(session: Session, id: int) -> CommandError:
+    """The error that says in which state the job was left; --json has the job on stdout as well."""
+    row = _look(session, id)
+    if session.as_json:
+        print_json(finished(row) | {"result": None})
+    missing = _missing_worker(row)
+    why = f"It is {row['state']}" + (f"; {missing[0]}" if missing else ".")
+    return CommandError(
+        f"job {id} did not end in time; it goes on.", why, missing[1] if missing else None
+    )
 
 
 def finished(row: Row) -> Row:
@@ -46,7 +90,7 @@ def finished(row: Row) -> Row:
         "attempt": row["attempt"],
         "error": row["error"],
         "wait_seconds": (started - due).total_seconds() if started else None,
-        "run_seconds": (ended - started).total_seconds() if started else None,
+        "run_seconds": (ended - started).total_seconds() if started and ended else None,
     }
 
 

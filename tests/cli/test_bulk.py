@@ -3,7 +3,7 @@
 import pytest
 
 from pgqueue.cli import bulk
-from tests.support.jobs import Connection, claim_one, enqueue, state, values
+from tests.support.jobs import Connection, claim_one, complete, enqueue, state, values
 
 from .conftest import Program
 from .test_jobs import bury
@@ -30,7 +30,21 @@ def test_what_cannot_be_changed_is_said(program: Program, connection: Connection
     assert ran.code == 0
     assert ran.json == {"matched": 3, "changed": 1, "retried": 1, "unchanged": 2, "ids": [id]}
     ran = program("jobs", "retry", str(queued))
-    assert (ran.code, ran.out) == (5, "1 could not be retried: not dead or waiting.\n")
+    assert (ran.code, ran.out) == (5, f"#{queued}: waits for a worker already\n")
+
+
+def test_each_named_job_that_was_left_says_why(program: Program, connection: Connection) -> None:
+    done = enqueue(connection)
+    complete(connection, claim_one(connection))
+    (dead,) = dead_jobs(connection, 1)
+    lines = [f"#{done}: succeeded already", "#9999: there is no such job"]
+    ran = program("jobs", "retry", "9999", str(done))
+    assert (ran.code, ran.out.splitlines()) == (5, lines)
+    ran = program("jobs", "retry", "9999", str(done), str(dead))
+    assert (ran.code, ran.out.splitlines()) == (0, ["Retried 1.", *lines])
+    ran = program("jobs", "cancel", *map(str, range(9001, 9013)))
+    assert (ran.code, len(ran.out.splitlines())) == (5, 11)
+    assert ran.out.endswith("#9010: there is no such job\nand 2 more that nothing was done to\n")
 
 
 def test_filters_show_the_count_and_ask(program: Program, connection: Connection) -> None:

@@ -4,13 +4,21 @@ from collections.abc import Callable
 
 import pytest
 
+from pgqueue.cli import waiting
 from tests.support.jobs import Connection, claim_one, complete, enqueue, expire, register, rescue
 from tests.support.waiting import eventually
 
 from .conftest import Program
 
+TRACEBACK = 'Traceback\n  File "shop.py", line 3, in pay\n    pay()\n'
 
-def bury(connection: Connection, id: int, message: str = "ValueError: card declined") -> None:
+
+def bury(
+    connection: Connection,
+    id: int,
+    message: str = "ValueError: card declined",
+    traceback: str = TRACEBACK,
+) -> None:
     """Let a worker run the job and fail it for good."""
     queue = connection.execute("SELECT queue FROM pgqueue.jobs WHERE id = %s", [id]).fetchone()
     assert queue is not None
@@ -20,7 +28,7 @@ def bury(connection: Connection, id: int, message: str = "ValueError: card decli
     connection.execute(
         "INSERT INTO pgqueue.failure (job_id, attempt, queue, task, started_at, error_type, "
         "message, traceback, fingerprint) VALUES (%s, 1, %s, 't', now(), %s, %s, %s, 'x')",
-        [id, queue[0], kind, text, 'Traceback\n  File "shop.py", line 3, in pay\n    pay()\n'],
+        [id, queue[0], kind, text, traceback],
     )
     connection.execute("SELECT pgqueue.bury(%s, %s, 'dead', %s)", [id, claimed["lease"], message])
 
@@ -130,6 +138,20 @@ def test_show_a_dead_job(program: Program, connection: Connection) -> None:
     assert [attempt["error_type"] for attempt in shown["attempts"]] == ["ValueError"]
 
 
+def test_show_a_traceback_with_carets(program: Program, connection: Connection) -> None:
+    id = enqueue(connection)
+    place = '  File "shop.py", line 2, in pay\n    prices["tea"]["cold"]\n    ~~~~~~^^^^^^^\n'
+    calls = 'Traceback (most recent call last):\n  File "threads.py", line 9, in run\n    task()\n'
+    bury(connection, id, "KeyError: 'tea'", f"{calls}{place}KeyError: 'tea'\n")
+    lines = program("jobs", "show", str(id)).out.splitlines()
+    start = lines.index('       File "shop.py", line 2, in pay')
+    assert lines[start + 1 : start + 3] == [
+        '         prices["tea"]["cold"]',
+        "         ~~~~~~^^^^^^^",
+    ]
+    assert "next" in lines[start + 3]
+
+
 def test_show_prints_sql_that_runs(program: Program, connection: Connection) -> None:
     id = enqueue(connection)
     text = program("jobs", "show", str(id), "--sql").out
@@ -182,3 +204,25 @@ def test_waiting_has_an_end(program: Program, connection: Connection) -> None:
     id = enqueue(connection)
     ran = program("jobs", "wait", str(id), "--timeout", "10ms")
     assert (ran.code, "did not end in time; it goes on" in ran.err) == (1, True)
+    assert '  It is queued; no live worker serves queue "default".' in ran.err
+    assert "Hint: pgqueue worker -q default" in ran.err
+    ran = program("jobs", "wait", str(id), "--timeout", "10ms", "--json")
+    assert (ran.code, ran.json["id"], ran.json["state"]) == (1, id, "queued")
+    claim_one(connection)
+    ran = program("jobs", "wait", str(id), "--timeout", "10ms", "--json")
+    assert (ran.code, ran.json["state"], ran.json["run_seconds"]) == (1, "running", None)
+    assert ran.err.splitlines()[1:] == ["  It is running."]
+
+
+def test_waiting_for_nobody_is_said(
+    program: Program, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "PATIENCE", 0.01)
+    id = enqueue(connection, queue="it's")
+    ran = program("jobs", "wait", str(id), "--timeout", "50ms")
+    told = 'still queued; no live worker serves queue "it\'s". Try: pgqueue worker -q '
+    assert ran.err.splitlines()[0].startswith(told)
+    register(connection, queues=["it's"])
+    ran = program("jobs", "wait", str(id), "--timeout", "50ms")
+    assert "no live worker" not in ran.err
+    assert "It is queued." in ran.err
