@@ -85,6 +85,14 @@ def _named(setting: Setting, traces: bool) -> Application:
     where = f"(app from {setting.source})"
     if not module_name or (colon and not attribute):
         raise CommandError(f'"{name}" is not the name of an app.', where, HOW, exit_code=USAGE)
+    if module_name.endswith(".py"):
+        meant = ".".join(part for part in Path(module_name).with_suffix("").parts if part != "/")
+        raise CommandError(
+            f'"{module_name}" is a file; an app is named by its module.',
+            where,
+            f"did you mean {meant}{colon}{attribute}?",
+            exit_code=USAGE,
+        )
     module = _import(module_name, where, traces)
     if not colon:
         return _only(module, module_name, where)

@@ -9,6 +9,25 @@ import click
 
 from .printable import printable
 
+_CONNECTING = (
+    (
+        ("authentication", "no password"),
+        "check user and password of the DSN, and the server's pg_hba.conf.",
+    ),
+    (("invalid port", "invalid integer"), "check the port in the DSN: a number up to 65535."),
+    (
+        ("failed to resolve", "could not translate host name"),
+        "check the host in the DSN: its name is not known here.",
+    ),
+    (
+        ('role "',),
+        "check the user in the DSN; who may, makes it by: CREATE ROLE name LOGIN",
+    ),
+    (
+        ("does not exist",),
+        "check the names in the DSN; a database is made by: createdb NAME",
+    ),
+)
 FAILED, USAGE, CHECK_SAID_NO, JOB_FAILED, NOTHING_MATCHED = 1, 2, 3, 4, 5
 
 
@@ -55,6 +74,14 @@ def of_schema(error: Exception) -> CommandError:
     if isinstance(error, SchemaOutdated) and (version := re.search(r"at version (\d+)", what)):
         command += f"          (or: pgqueue migrate sql --from {version[1]} | psql)"
     return _not_ready(what, command)
+
+
+def of_connection(reason: str) -> str:
+    """What to do about a connection that libpq could not make."""
+    for signs, hint in _CONNECTING:
+        if any(sign in reason for sign in signs):
+            return hint
+    return "no Postgres yet? `pgqueue dev start` runs a private one and prints its URL."
 
 
 def _not_ready(what: str, hint: str) -> CommandError:

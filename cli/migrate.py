@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .errors import CHECK_SAID_NO, USAGE, CommandError
 from .output import print_json, text_of_seconds
+from .printable import printable
 from .session import Session
 from .values import SECONDS
 
@@ -140,12 +142,19 @@ def down(session: Session, to: str, lock_timeout: float) -> None:
     if session.as_json:
         print_json({"from": before.installed, "to": after.installed, "steps": steps})
     else:
-        session.note(f"At version {number(after.installed) or 'nothing'}.")
+        gone = after.installed is None
+        session.note("The schema is gone." if gone else f"At version {number(after.installed)}.")
 
 
 def number(revision: str | None) -> str:
     """`1` for `pgqueue_0001`; nothing for nothing."""
     return (revision or "").removeprefix("pgqueue_").lstrip("0")
+
+
+def _title(revision: str) -> str:
+    """What the revision is about, in the words of its module."""
+    module = import_module(f"pgqueue.migrations.versions.{revision}")
+    return (module.__doc__ or "").strip().partition("\n")[0].partition(":")[0].rstrip(".")
 
 
 def _base(version: str | None) -> str | None:
@@ -180,21 +189,27 @@ def _print_plan(session: Session, before: Status, steps: list[dict[str, Any]]) -
         return
     session.note(_where(session, before))
     for step in steps:
-        click.echo(f"  {number(step['revision']):>4}  would be applied")
+        click.echo(f"  {number(step['revision']):>4}  would be applied  {_title(step['revision'])}")
     if not steps:
         click.echo("Nothing to do.")
 
 
 def _where(session: Session, found: Status) -> str:
+    """Where we are really connected to: a DSN, or none, leaves much to libpq's defaults."""
     state = f"is at version {number(found.installed)}" if found.installed else "does not exist"
-    return f'{session.shown_dsn}: schema "pgqueue" {state}'
+    with session.open() as connection:
+        info = connection.info
+        place = printable(f'{info.host}:{info.port}, database "{info.dbname}"')
+    source = f"(dsn from {session.dsn_setting.source})"
+    return f'{place} {source}: schema "pgqueue" {state}'
 
 
 def _done(session: Session, step: Step, steps: list[dict[str, Any]]) -> None:
     steps.append({"revision": step.revision, "seconds": step.seconds})
     if not session.as_json and not session.quiet:
         word = "taken back" if step.is_downgrade else "✔"
-        click.echo(f"  {number(step.revision):>4}  {word}  {text_of_seconds(step.seconds)}")
+        took, title = text_of_seconds(step.seconds), _title(step.revision)
+        click.echo(f"  {number(step.revision):>4}  {word}  {took}  {title}")
 
 
 def _confirm_down(session: Session, before: Status, going: list[str]) -> None:
@@ -223,6 +238,6 @@ def _reaching(session: Session) -> Iterator[None]:
     try:
         yield
     except psycopg.OperationalError as error:
-        if error.sqlstate is None and "connection" in str(error):
+        if error.sqlstate is None and ("connection" in str(error) or "resolve" in str(error)):
             raise session.unreachable(error) from error
         raise

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .environment import ConfigurationFile, Setting
-from .errors import USAGE, CommandError, of_schema
+from .errors import USAGE, CommandError, of_connection, of_schema
 
 if TYPE_CHECKING:
     import psycopg
@@ -155,23 +155,26 @@ class Session:
 
     # Database
 
-    @contextmanager
-    def connect(self) -> Iterator[psycopg.Connection[Row]]:
-        """A connection to a database whose schema is the one we know."""
+    def open(self) -> psycopg.Connection[Row]:
+        """A connection to the database, whatever is in it."""
         import psycopg
         from psycopg.rows import dict_row
 
         from pgqueue.database.link import connection_string
 
         try:
-            connection = psycopg.connect(
+            return psycopg.connect(
                 connection_string(self.database_dsn, "pgqueue cli"),
                 row_factory=dict_row,
                 prepare_threshold=None,
             )
         except psycopg.OperationalError as error:
             raise self.unreachable(error) from error
-        with connection:
+
+    @contextmanager
+    def connect(self) -> Iterator[psycopg.Connection[Row]]:
+        """A connection to a database whose schema is the one we know."""
+        with self.open() as connection:
             self._check_schema(connection)
             yield connection
 
@@ -210,15 +213,10 @@ class Session:
         """Why there is no connection, and what to do."""
         reason = self.scrub(str(error)).strip().partition("\n")[0]
         reason = reason.removeprefix("connection failed: ").rpartition(" failed: ")[2]
-        hint = "no Postgres yet? `pgqueue dev start` runs a private one and prints its URL."
-        if "authentication" in reason or "no password" in reason:
-            hint = "check user and password of the DSN, and the server's pg_hba.conf."
-        elif "does not exist" in reason:
-            hint = "check the names in the DSN; a database is made by: createdb NAME"
         return CommandError(
             "cannot connect to the database.",
             f"{self.shown_dsn} — {reason}\n(dsn from {self.dsn_setting.source})",
-            hint,
+            of_connection(reason),
         )
 
     # Talking

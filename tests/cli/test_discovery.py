@@ -47,6 +47,8 @@ def test_a_project_is_found_from_below(elsewhere: Program) -> None:
         ("one:add", "one:add is not a PgQueue object, it is a SyncTask.", "this module has one:"),
         ("one:time.sleep", "it is a builtin_function_or_method", "this module has one:"),
         ("two:app", 'there is no module "two"', "PYTHONPATH"),
+        ("one.py:app", '"one.py" is a file', "did you mean one:app?"),
+        ("shop/one.py", '"shop/one.py" is a file', "did you mean shop.one?"),
         ("one:", '"one:" is not the name of an app', "module:attribute"),
         (":app", '":app" is not the name of an app', "module:attribute"),
         ("several", "does not have exactly one PgQueue object: it has a, b.", "module:attribute"),

@@ -45,6 +45,24 @@ def test_a_database_that_does_not_exist(program: Program, dsn: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changed", "hint"),
+    [
+        ({"port": 99999}, "check the port in the DSN"),
+        ({"port": "abc"}, "check the port in the DSN"),
+        ({"host": "nowhere.invalid"}, "check the host in the DSN"),
+        ({"user": "nobody_of_that_name"}, "check the user in the DSN"),
+    ],
+)
+@pytest.mark.parametrize("command", ["info", "migrate"])
+def test_a_dsn_that_leads_nowhere(
+    elsewhere: Program, dsn: str, command: str, changed: dict[str, str], hint: str
+) -> None:
+    ran = elsewhere(command, "-d", make_conninfo(dsn, **changed))
+    assert (ran.code, ran.err.splitlines()[0]) == (1, "Error: cannot connect to the database.")
+    assert ran.err.splitlines()[-1].startswith(f"Hint: {hint}")
+
+
+@pytest.mark.parametrize(
     "broken",
     [
         "postgresql://app:s3cret-word@host:port:port/shop",

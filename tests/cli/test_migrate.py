@@ -3,6 +3,8 @@
 import subprocess
 
 import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from .conftest import Program
 
@@ -21,13 +23,17 @@ def test_up_status_and_down(elsewhere: Program, empty_dsn: str) -> None:
     assert (ran.code, ran.out) == (3, "")
 
     ran = elsewhere("migrate", "--dry-run", *where)
-    assert (ran.code, ran.out) == (0, "     1  would be applied\n")
+    assert (ran.code, ran.out) == (0, "     1  would be applied  The first data model\n")
     assert not schema_exists(empty_dsn)
 
     ran = elsewhere("migrate", *where)
     assert ran.code == 0
-    assert "does not exist" in ran.err
+    with psycopg.connect(empty_dsn) as connection:
+        info = connection.info
+        place = f'{info.host}:{info.port}, database "{info.dbname}" (dsn from --dsn)'
+    assert ran.err.splitlines()[0] == f'{place}: schema "pgqueue" does not exist'
     assert ran.out.startswith("     1  ✔  ")
+    assert ran.out.endswith("  The first data model\n")
     assert ran.err.endswith("At version 1. Next: pgqueue worker\n")
     assert elsewhere("migrate", *where).out == ""
     assert elsewhere("migrate", "status", *where).out == "installed  1\nnewest     1\n"
@@ -40,10 +46,22 @@ def test_up_status_and_down(elsewhere: Program, empty_dsn: str) -> None:
     ran = elsewhere("migrate", "down", "--to", "0", *where)
     assert ran.code == 2
     ran = elsewhere("migrate", "down", "--to", "0", *where, answer="pgqueue\n")
-    assert ran.code == 0
+    assert (ran.code, ran.err.splitlines()[-1]) == (0, "The schema is gone.")
     assert not schema_exists(empty_dsn)
     ran = elsewhere("migrate", "down", "--to", "0", *where)
     assert (ran.code, "nothing to take back" in ran.err) == (0, True)
+
+
+def test_where_is_told_when_nothing_was_named(
+    elsewhere: Program, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = conninfo_to_dict(empty_dsn)
+    for name, variable in (("host", "PGHOST"), ("port", "PGPORT"), ("user", "PGUSER"),
+                           ("password", "PGPASSWORD"), ("dbname", "PGDATABASE")):  # fmt: skip
+        if parts.get(name):
+            monkeypatch.setenv(variable, str(parts[name]))
+    told = elsewhere("migrate").err.splitlines()[0]
+    assert f', database "{parts["dbname"]}" (dsn from PGHOST, PGDATABASE and the other' in told
 
 
 def test_json(elsewhere: Program, empty_dsn: str) -> None:
