@@ -4,6 +4,7 @@ import functools
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -75,6 +76,11 @@ def start(data: Path | None, major: int | None, tcp: bool) -> None:
         click.echo("(root's home is closed to the server, which does not run as root)", err=True)
     click.echo("Stop it: pgqueue dev stop      Look inside: pgqueue dev psql", err=True)
     click.echo(f"export DATABASE_URL={quoted(server.dsn())}")
+    if sys.stdout.isatty():
+        flags = [] if data is None else ["--data", str(data)]
+        flags += [] if major is None else ["--pg", str(major)]
+        command = shlex.join(["pgqueue", "dev", "start", *flags])
+        click.echo(f'To set it in your shell, run: eval "$({command})"', err=True)
 
 
 @dev.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from collections import defaultdict
@@ -208,6 +209,8 @@ def _look_around(
     ]
     for queue, tasks in _not_served(application, settings).items():
         rows.append(("", f"not served here: queue {queue} ({_shortened(tasks)})"))
+    for queue in settings.queues:
+        rows += [("", told)] if (told := _without_tasks(application, queue)) else []
     click.echo(f"pgqueue {version('pgqueue')}   worker", err=True)
     for name, value in rows:
         click.echo(f"  {name:9} {printable(value)}", err=True)
@@ -228,6 +231,16 @@ def _concurrency(settings: WorkerSettings, processes: int) -> str:
 def _shortened(tasks: list[str]) -> str:
     more = f", +{len(tasks) - MOST_TASKS}" if len(tasks) > MOST_TASKS else ""
     return f"{len(tasks)}  {', '.join(tasks[:MOST_TASKS])}{more}"
+
+
+def _without_tasks(application: Application, queue: str) -> str | None:
+    """A queue that no task of the app names is served for jobs that name it, or is misspelt."""
+    known = {task.options.queue for task in application.tasks.values()}
+    if queue in known or not known:
+        return None
+    close = difflib.get_close_matches(queue, sorted(known), n=1)
+    meant = f"did you mean {close[0]}?" if close else f"tasks use: {', '.join(sorted(known))}"
+    return f'queue "{queue}" is the default of no task; {meant}'
 
 
 def _not_served(application: Application, settings: WorkerSettings) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pty
 import re
 import shutil
 import subprocess
@@ -131,6 +132,23 @@ def test_errors_of_the_driver_are_told_without_a_traceback(run: Run, place: Path
         assert "Hint: " in result.stderr
     assert "nothing to delete" in run("reset", "--yes").stderr
     assert (place / "data" / "letter").exists()
+
+
+def test_whoever_only_looks_at_it_is_told_how_to_use_it(run: Run, place: Path) -> None:
+    assert "in your shell" not in run("start").stderr
+    master, slave = pty.openpty()
+    program = "from pgqueue.cli.dev import dev; dev()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "start", "--data", str(place / "data")],
+        stdout=slave,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    os.close(slave)
+    os.close(master)
+    command = f"pgqueue dev start --data {place / 'data'}"
+    assert done.stderr.splitlines()[-1] == f'To set it in your shell, run: eval "$({command})"'
 
 
 def test_the_usual_directory_honours_xdg_data_home(

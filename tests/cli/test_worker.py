@@ -50,6 +50,14 @@ def test_a_dry_run_checks_and_starts_nothing(shop: Program, connection: Connecti
     assert values(connection, "SELECT count(*) FROM pgqueue.queue WHERE name <> 'default'") == [0]
 
 
+def test_a_queue_that_no_task_uses_is_doubted(shop: Program) -> None:
+    ran = shop.alone("worker", "-q", "mial", "-q", "nosuch", "-q", "default", "--dry-run")
+    assert ran.code == 0
+    assert 'queue "mial" is the default of no task; did you mean mail?' in ran.err
+    assert 'queue "nosuch" is the default of no task; tasks use: default, mail' in ran.err
+    assert 'queue "default"' not in ran.err
+
+
 @pytest.mark.parametrize(
     ("flags", "what"),
     [
@@ -79,7 +87,7 @@ def test_no_app_or_no_schema(program: Program, empty_dsn: str) -> None:
     assert (ran.code, "Hint: pgqueue migrate" in ran.err) == (3, True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_with_0(
     shop: Program, connection: Connection, number: signal.Signals
 ) -> None:
@@ -120,6 +128,9 @@ def test_settings_come_from_variables_too(shop: Program, connection: Connection)
         "value": "3",
         "source": "PGQUEUE_WORKER_CONCURRENCY",
     }
+    assert found["worker.lease"]["value"] == 15
+    assert found.keys().isdisjoint({"worker.parent", "worker.dry_run", "worker.once"})
+    assert "  15s  " in shop.alone("config").out
 
 
 def test_several_processes_under_one_parent(shop: Program, connection: Connection) -> None:
