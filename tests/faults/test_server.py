@@ -90,7 +90,7 @@ def test_no_database_at_the_start(embedded: EmbeddedServer, own: StartWorker) ->
         for started in (worker, impatient):
             eventually(partial(_is_cut_off, started))
         impatient.signal(signal.SIGTERM)
-        assert impatient.exit_code() == 0
+        assert impatient.exit_code() == 1, "it never reached the database"
         assert worker.process.poll() is None
     finally:
         embedded.start()
