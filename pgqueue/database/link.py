@@ -54,6 +54,11 @@ class Link:
         self.connections = 0
         """How often it was connected."""
 
+    @property
+    def connected(self) -> bool:
+        """Whether the next statement needs no new connection."""
+        return self._connection is not None and not self._connection.closed
+
     async def fetch(
         self, query: str, parameters: Any = None, *, binary: bool = False, deadline: float = 30.0
     ) -> list[tuple[Any, ...]]:

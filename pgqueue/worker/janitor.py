@@ -81,17 +81,18 @@ class Janitor:
                     await self._poked.wait()
 
     async def run_once(self) -> float:
-        """Do what is due; a chore that fails keeps no other from its turn. Returns the seconds
-        until something will be due.
+        """Do what is due; a chore that fails keeps no other from its turn, unless it lost the
+        connection: then all begin anew. Returns the seconds until something will be due.
         """
+        await self._link.connection()
+        now = time.monotonic()
+        self._doubt(now)
         pause = AWAKE_SLEEP
         with self._surviving("promote"):
             pause = await self.promote() or self._catch_up()
-        now = time.monotonic()
-        self._doubt(now)
-        if now >= self._rescue_due:
+        if now >= self._rescue_due and self._link.connected:
             await self._rescue(thorough=now >= self._thorough_due)
-        if now >= self._prune_due:
+        if now >= self._prune_due and self._link.connected:
             await self._prune()
         until_rescue = max(0.0, self._rescue_due - time.monotonic())
         longest = LONGEST_SLEEP if self._asleep() else AWAKE_SLEEP
@@ -128,7 +129,7 @@ class Janitor:
         with self._surviving("rescue"):
             self._tell(await self._link.fetch(_RESCUE.text, {"thorough": False}))
             self._waits = False
-        if thorough:
+        if thorough and self._link.connected:
             self._thorough_due = time.monotonic() + _about(THOROUGH_EVERY)
             with self._surviving("thorough rescue"):
                 parameters = {"thorough": True}
