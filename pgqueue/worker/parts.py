@@ -81,53 +81,14 @@ class Parts:
         changed: asyncio.Event,
         stopping: asyncio.Event,
     ) -> None:
-        self._name = name
-        self._emit = emit
+        self._app = app
         self._settings = settings
+        self._name = name
+        self._links = links
+        self._emit = emit
         self._changed = changed
-        self.threads = Threads(settings.concurrency, unstuck=self._freed)
-        self._children = Children(settings.children, app.max_result_bytes)
-        self._changed = changed
-        self.finisher = Finisher(
-            Writer(links.make("finisher"), name, emit=emit),
-            name,
-            emit=emit,
-            busy=lambda: not self.slots.idle,
-            written=self._written,
-        )
-        report = _on_loop(self._report)
-        runner = Runner(app, self.threads, self._children, resources, report=report)
-        self.slots = Slots(
-            app,
-            name,
-            settings.concurrency,
-            runner,
-            self.threads,
-            self.finisher,
-            emit=emit if observed else None,
-            unknown=self._unknown,
-            freed=self._freed,
-        )
-        self.heart = Heart(
-            app.dsn,
-            _registration(app, settings, name),
-            settings.heartbeat,
-            held=self.slots.leases,
-            verdict=_on_loop(self.slots.stop_job),
-            trouble=_on_loop(functools.partial(links.tell, "heart")),
-        )
-        self.listener = Listener(links.make("listener"), name, settings.queues, emit=emit)
-        self._claimer = Claimer(
-            links.make("claimer"), settings.queues, lambda: self.heart.worker_id
-        )
-        self._janitor = Janitor(
-            links.make("janitor"),
-            name,
-            rescue_every=settings.heartbeat,
-            asleep=lambda: self._feeder.asleep,
-            promoted=self.listener.rouse,
-            emit=emit,
-        )
+        self._run_jobs(resources, observed)
+        self._serve()
         self._feeder = Feeder(
             settings,
             self._claimer,
@@ -138,6 +99,54 @@ class Parts:
             changed=changed,
             stopping=stopping,
             trouble=self._claim_failed,
+        )
+
+    def _run_jobs(self, resources: Mapping[str, Any], observed: bool) -> None:
+        """What runs jobs, and writes down how they ended."""
+        app, settings, name = self._app, self._settings, self._name
+        self.threads = Threads(settings.concurrency, unstuck=self._freed)
+        self._children = Children(settings.children, app.max_result_bytes)
+        self.finisher = Finisher(
+            Writer(self._links.make("finisher"), name, emit=self._emit),
+            name,
+            emit=self._emit,
+            busy=lambda: not self.slots.idle,
+            written=self._written,
+        )
+        report = _on_loop(self._report)
+        self.slots = Slots(
+            app,
+            name,
+            settings.concurrency,
+            Runner(app, self.threads, self._children, resources, report=report),
+            self.threads,
+            self.finisher,
+            emit=self._emit if observed else None,
+            unknown=self._unknown,
+            freed=self._freed,
+        )
+
+    def _serve(self) -> None:
+        """What claims jobs, keeps their leases, wakes the worker, and does the chores."""
+        settings, name = self._settings, self._name
+        self.heart = Heart(
+            self._app.dsn,
+            _registration(self._app, settings, name),
+            settings.heartbeat,
+            held=self.slots.leases,
+            verdict=_on_loop(self.slots.stop_job),
+            trouble=_on_loop(functools.partial(self._links.tell, "heart")),
+        )
+        claimer, listener = self._links.make("claimer"), self._links.make("listener")
+        self._claimer = Claimer(claimer, settings.queues, lambda: self.heart.worker_id)
+        self.listener = Listener(listener, name, settings.queues, emit=self._emit)
+        self._janitor = Janitor(
+            self._links.make("janitor"),
+            name,
+            rescue_every=settings.heartbeat,
+            asleep=lambda: self._feeder.asleep,
+            promoted=self.listener.rouse,
+            emit=self._emit,
         )
 
     @property
