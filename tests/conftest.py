@@ -5,6 +5,7 @@ The schema is migrated once, into a template; each test copies that.
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +18,12 @@ from pgqueue.migrations import upgrade
 from tests.support.server import Server, migrated, running_server
 
 Connection = psycopg.Connection[Any]
+
+# A shell lets what it starts in the background ignore Ctrl-C; the processes of the tests would too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 migrated_template = factories.postgresql_noproc(
     depends_on="server", dbname=f"pgqueue_{os.getpid()}_", load=[migrated(upgrade)]

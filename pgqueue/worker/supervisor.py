@@ -23,9 +23,12 @@ USAGE = (2, 3)
 
 
 def stop_signals() -> list[signal.Signals]:
-    """What asks a process to stop: also the end of its terminal, unless under nohup."""
-    wanted = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
-    return [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
+    """What asks a process to stop. A shell makes those in the background ignore Ctrl-C, and nohup
+    the end of the terminal; that stays so.
+    """
+    optional = (signal.SIGINT, signal.SIGHUP)
+    wanted = [number for number in optional if signal.getsignal(number) is not signal.SIG_IGN]
+    return [signal.SIGTERM, *wanted]
 
 
 @dataclass(slots=True)
