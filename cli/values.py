@@ -118,6 +118,21 @@ class QueueLimitType(click.ParamType):  # type: ignore[type-arg]  # generic in n
         return name, int(limit)
 
 
+class QueueWeightType(click.ParamType):  # type: ignore[type-arg]  # generic in newer Click only
+    """`NAME=WEIGHT`, as a pair."""
+
+    name = "NAME=N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        name, _, weight = value.rpartition("=")
+        is_number = weight.isascii() and weight.isdecimal()
+        if not name or not is_number or not 1 <= int(weight) <= 1000:
+            self.fail(f'"{value}" is not a weight: write email=3, with 1 to 1000.', param, ctx)
+        return name, int(weight)
+
+
 class WhereType(click.ParamType):  # type: ignore[type-arg]  # generic in newer Click only
     """`args.user.id=42` or `meta.source!=web`: a document, a path in it, whether equal, a value."""
 
@@ -154,4 +169,5 @@ SECONDS = DurationType(as_seconds=True)
 PAST = MomentType(durations_are_past=True)
 TIME = MomentType(durations_are_past=False)
 QUEUE_LIMIT = QueueLimitType()
+QUEUE_WEIGHT = QueueWeightType()
 WHERE = WhereType()

@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from .errors import USAGE, CommandError
 from .printable import printable
 from .session import Session, refuses_color
-from .values import QUEUE_LIMIT, SECONDS
+from .values import QUEUE_LIMIT, QUEUE_WEIGHT, SECONDS
 
 if TYPE_CHECKING:
     from pgqueue.application import Application
@@ -36,6 +36,13 @@ MOST_TASKS = 6
     multiple=True,
     help='Serve this queue, with at most so many of its jobs at once. By default "default".',
 )
+@click.option(
+    "--weight",
+    "weights",
+    type=QUEUE_WEIGHT,
+    multiple=True,
+    help="Claim so many jobs of this queue for each one of a queue without a weight.",
+)
 @click.option("-c", "--concurrency", type=int, default=20, show_default=True, help="Jobs at once.")
 @click.option("--processes", type=click.IntRange(1, 256), default=1, help="Worker processes.")
 @click.option("--children", type=int, help='For tasks with run_in="process". By default: cores.')
@@ -51,7 +58,7 @@ MOST_TASKS = 6
     "--lease", type=SECONDS, default=15.0, show_default="15s", help="Without a heartbeat: lost."
 )
 @click.option("--heartbeat", type=SECONDS, default=5.0, show_default="5s", help="How often.")
-@click.option("--poll", type=SECONDS, default=2.0, show_default="2s", help="Look while asleep.")
+@click.option("--poll", type=SECONDS, default=3.0, show_default="3s", help="Look while asleep.")
 @click.option("--listen/--no-listen", default=True, help="Without, for poolers: polls only.")
 @click.option("--name", help="What people see. By default host and process.")
 @click.option("--reload/--no-reload", default=False, help="Start anew when Python files change.")
@@ -102,6 +109,8 @@ def _settings(options: dict[str, Any]) -> WorkerSettings:
     chosen = {name: options[name] for name in names if options[name] is not None}
     if queues:
         chosen["queues"] = queues
+    if options["weights"]:
+        chosen["weights"] = dict(options["weights"])
     return WorkerSettings(**chosen)
 
 
@@ -163,13 +172,18 @@ def _typed(option: click.Parameter, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [flag if value else option.secondary_opts[0]]
     if isinstance(value, tuple):
-        return [part for queue in value for part in (flag, _queue(*queue))]
+        write = _weight if option.name == "weights" else _queue
+        return [part for queue in value for part in (flag, write(*queue))]
     return [flag, str(value)]
 
 
 def _queue(name: str, limit: int | None) -> str:
     # A name may hold colons: without a limit it needs one at its end to be read as it is.
     return name if limit is None and ":" not in name else f"{name}:{limit or ''}"
+
+
+def _weight(name: str, weight: int) -> str:
+    return f"{name}={weight}"
 
 
 def _color_on_stderr(session: Session) -> bool:

@@ -24,7 +24,10 @@ FROM STDIN
 BEGIN = "SELECT"
 """Opens the caller's transaction, if none is; the block around COPY is then a savepoint in it."""
 CLOCK = "SELECT pg_current_xact_id()::text::bigint, now()"
-RING = "SELECT pgqueue.ring(queue) FROM unnest(CAST(%s AS text[])) AS queue"
+RING = """
+SELECT pgqueue.ring(queue), pgqueue.ring(queue, soon => true)
+FROM unnest(CAST(%s AS text[])) AS queue
+"""
 
 
 class Row(msgspec.Struct, omit_defaults=True):

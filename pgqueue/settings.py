@@ -17,13 +17,17 @@ class WorkerSettings:
     queues: Mapping[str, int | None] = field(default_factory=lambda: {DEFAULT_QUEUE: None})
     """Queues served, and the most jobs of each that run here at once (None: up to `concurrency`).
     """
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """How many jobs of a queue are claimed for each one of a queue that is not named here, while
+    both have jobs.
+    """
     concurrency: int = 20
     """Jobs that run at once in this process, whether in threads or on the event loop."""
     prefetch: int = 500
     """Most jobs claimed ahead of a free slot. Short jobs need it; long ones are not prefetched."""
     children: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Child processes for tasks with run_in="process"."""
-    poll: float = 2.0
+    poll: float = 3.0
     """Seconds between looks at an empty queue while asleep. Notifications make it quicker."""
     listen: bool = True
     """Wake up by LISTEN/NOTIFY. Switch it off behind a pooler in transaction mode."""
@@ -55,6 +59,7 @@ class WorkerSettings:
             check_name(queue, "queue", 100)
             if limit is not None:
                 check_integer(limit, f"the limit of queue {queue}", 1, 100_000)
+        self._check_weights()
         check_integer(self.concurrency, "concurrency", 1, 100_000)
         check_integer(self.prefetch, "prefetch", 0, 10_000)
         check_integer(self.children, "children", 1, 1_000)
@@ -73,6 +78,19 @@ class WorkerSettings:
             )
         if self.name is not None:
             check_name(self.name, "name", 100)
+
+    def weight_of(self, queue: str) -> int:
+        """The queue's share of the claims, to be compared with those of the others."""
+        return self.weights.get(queue, 1)
+
+    def _check_weights(self) -> None:
+        if not isinstance(self.weights, Mapping):
+            kind = type(self.weights).__name__
+            raise InvalidOption(f"weights maps names of queues to numbers, got {kind}.")
+        for queue, weight in self.weights.items():
+            if queue not in self.queues:
+                raise InvalidOption(f'weights names the queue "{queue}", which is not served.')
+            check_integer(weight, f"the weight of queue {queue}", 1, 1_000)
 
 
 def _check_seconds(name: str, value: object, *, least: float) -> None:

@@ -12,7 +12,7 @@ import psycopg
 from ..database.link import Link
 from ..database.statement import Statement
 from ..job import PRIORITIES
-from .watermark import Watermark
+from .watermark import Snapshot, Watermark
 
 _CLAIM = Statement("claim")
 _PRIORITIES = "{" + ",".join(map(str, PRIORITIES)) + "}"
@@ -66,8 +66,8 @@ class Claimer:
     async def claim(self, queue: str, most: int) -> list[Claim]:
         """Up to `most` jobs, in the order in which they should run."""
         claims = await self._scan(queue, most)
-        if not claims and self._watermarks[queue].wants_full_scan(time.monotonic()):
-            # The scan itself found out that jobs came back behind it; nobody will ring again.
+        if not claims and self._watermarks[queue].looks_back(time.monotonic()):
+            # The scan itself found out that there may be jobs behind it; nobody will ring again.
             claims = await self._scan(queue, most)
         return claims
 
@@ -94,14 +94,14 @@ class Claimer:
             if getattr(error, "sqlstate", None) != NOT_REGISTERED:
                 self._doubts = [time.monotonic() + later for later in DOUBTS]
             raise
-        settled, epoch = rows[0][-2:]
-        if settled is None:
+        *jobs, (*_, snapshot, epoch) = rows
+        if snapshot is None:
             return []
         now = time.monotonic()
-        claims = [Claim._make((*row[:-2], queue)) for row in rows if row[0] is not None]
+        claims = [Claim(*job[:-2], queue) for job in jobs]
         watermark.learn(
-            ((claim.priority, claim.ready_xid, claim.id) for claim in claims),
-            settled=settled,
+            [(claim.priority, claim.ready_xid, claim.id) for claim in claims],
+            snapshot=Snapshot.parse(snapshot),
             epoch=epoch,
             exhausted=len(claims) < most,
             now=now,

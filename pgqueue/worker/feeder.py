@@ -1,5 +1,8 @@
-"""Keeps the slots fed: claims as much as will be run soon, polls for a moment when there is
-nothing, then sleeps.
+"""Keeps the slots fed: claims as much as will be run soon, and sleeps when there is nothing.
+
+It is either asleep, with the bells in hand, so that every enqueue rings and is looked at at once;
+or awake, and looks again and again, so that nobody has to ring. Rings hold up the commits of
+others, so a queue in which much happens finds it awake.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 import psycopg
 
@@ -22,15 +26,26 @@ from .memory import resident_mb
 from .slots import Slots
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.05
-"""Pauses between looks at queues that were just busy."""
+"""Pauses between looks while awake."""
 LONGEST_POLL = 0.25
 """The longest pause when nobody will ring."""
-RESTLESS = 0.15
-"""Seconds of nothing before a worker goes to sleep."""
+AWAKE = 1.0
+"""Seconds to stay awake after the bells rang too often."""
+FULL = 0.01
+"""Seconds without a free slot after which the bells are handed on."""
+AFTER_HOLDER = 0.02
+"""Who only shares the bells leaves a new job to their holder for so many seconds."""
 PREFETCH_TIME = 0.05
 """Claim ahead what is run in this many seconds."""
 MOST_UNWRITTEN = 4 * BATCH
 """Outcomes waiting to be written before claiming pauses."""
+
+
+class Look(NamedTuple):
+    """What one look at every queue found, and whether there may be more to claim now."""
+
+    found: bool
+    more: bool
 
 
 class Feeder:
@@ -65,7 +80,9 @@ class Feeder:
         self._last_job = time.monotonic()
         self._checked_memory = 0.0
         self._pause = FIRST_PAUSE
-        self._restless = 0.0
+        self._awake_until = 0.0
+        self._full_since: float | None = None
+        self._at_limit = False
         self.asleep = False
         self.worn_out = False
         """Whether it ended because its process did, or used, as much as the settings allow."""
@@ -75,21 +92,24 @@ class Feeder:
         while not self._stopping.is_set() and not self._enough():
             room = self._room()
             if room <= 0:
-                self._changed.clear()
-                if self._room() <= 0:
-                    await self._changed.wait()
-            elif await self._claim(room):
+                await self._wait_for_room()
+                continue
+            self._full_since = None
+            found, more = await self._claim(room)
+            if found:
                 self._last_job = time.monotonic()
-                self._pause, self._restless = FIRST_PAUSE, 0.0
-                if self.asleep:
-                    self.asleep = False
-                    await self._listener.disarm()
-            elif self._settings.once and self._slots.idle:
+                self._pause = FIRST_PAUSE
+            if self._settings.once and not found and self._slots.idle:
                 await self._finisher.flush()
                 if not await self._anything_due():
                     return
-            else:
+            elif not more:
                 await self._rest()
+
+    def slot_freed(self) -> None:
+        """A queue that was at its limit may have more for the slot, and nobody rings for that."""
+        if self.asleep and self._at_limit:
+            self._listener.rouse()
 
     def _room(self) -> int:
         """How many jobs to claim now: none until it is worth a round trip."""
@@ -117,13 +137,33 @@ class Feeder:
             self._measured = (now, self._slots.finished)
         return min(self._settings.prefetch, int(self._rate * PREFETCH_TIME))
 
-    async def _claim(self, room: int) -> bool:
-        """One look at every queue, beginning with the one that was last looked at longest ago."""
-        found = False
+    async def _wait_for_room(self) -> None:
+        """Until something changed. Who has the bells, and no slot for what they ring for, hands
+        them on.
+        """
+        now = time.monotonic()
+        if self._full_since is None:
+            self._full_since = now
+        elif self.asleep and now - self._full_since > FULL:
+            await self._wake_up()
+        self._changed.clear()
+        if self._room() <= 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FULL if self.asleep else None):
+                    await self._changed.wait()
+
+    async def _claim(self, room: int) -> Look:
+        """One look at every queue, beginning with the one that was last looked at longest ago.
+        Each gets its share of the room, and what is left of the shares of those before it.
+        """
+        self._listener.hush()
+        self._at_limit = found = more = False
+        weight = sum(self._settings.weight_of(queue) for queue in self._queues)
         for queue in list(self._queues):
             self._queues.rotate(-1)
-            limit = self._settings.queues[queue]
-            most = room if limit is None else min(room, limit - self._slots.held_of(queue))
+            share = -(-room * self._settings.weight_of(queue) // weight)
+            weight -= self._settings.weight_of(queue)
+            most = self._within_limit(queue, share)
             if most <= 0:
                 continue
             try:
@@ -131,17 +171,25 @@ class Feeder:
                 claims = await self._claimer.claim(queue, most)
             except (psycopg.Error, TimeoutError) as error:
                 self._trouble(error)
-                self._listener.rouse()  # this look may have been the last one before a sleep
                 await self._interruptible(0.5 * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-                return found
+                return Look(found, True)
+            found = found or bool(claims)
+            more = more or len(claims) == most
+            self._claimed += len(claims)
+            room -= len(claims)
             if claims:
-                found = True
-                self._claimed += len(claims)
-                room -= len(claims)
                 self._slots.take(claims)
             if room <= 0 or self._stopping.is_set():
-                break
-        return found
+                return Look(found, True)
+        return Look(found, more)
+
+    def _within_limit(self, queue: str, share: int) -> int:
+        limit = self._settings.queues[queue]
+        if limit is None:
+            return share
+        free = limit - self._slots.held_of(queue)
+        self._at_limit = self._at_limit or free <= share
+        return min(share, free)
 
     async def _release_strays(self) -> None:
         """Between claims, when this worker knows all that it holds."""
@@ -152,22 +200,37 @@ class Feeder:
             self._finisher.release(strays)
 
     async def _rest(self) -> None:
-        """Poll for a moment; then take the bells, look once more, and sleep until one rings."""
+        """Sleep until a bell rings. Who is awake takes the bells first, if that can be, and looks
+        once more; or else pauses.
+        """
         if self.asleep:
-            longest = self._settings.poll * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-            if self._settings.max_idle is not None:
-                longest = min(longest, self._settings.max_idle)
-            if await self._listener.sleep(longest):
-                self._janitor.poke()
+            await self._sleep()
+        elif not self._settings.once and time.monotonic() >= self._awake_until:
             self.asleep = await self._listener.arm()
-            return
-        if self._restless >= RESTLESS and await self._listener.arm():
-            self.asleep = True
-            return
-        await self._interruptible(self._pause)
-        self._restless += self._pause
-        cap = LONGEST_PAUSE if self._listener.working else min(self._settings.poll, LONGEST_POLL)
-        self._pause = min(self._pause * 1.5, cap)
+            if self.asleep:
+                return
+        if not self.asleep:
+            await self._interruptible(self._pause)
+            listening = self._listener.working
+            cap = LONGEST_PAUSE if listening else min(self._settings.poll, LONGEST_POLL)
+            self._pause = min(self._pause * 1.5, cap)
+
+    async def _sleep(self) -> None:
+        longest = self._settings.poll * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        if self._settings.max_idle is not None:
+            longest = min(longest, self._settings.max_idle)
+        if await self._listener.sleep(longest):
+            if self._listener.rang_too_often(self._finisher.quickest):
+                self._awake_until = time.monotonic() + AWAKE
+                await self._wake_up()
+            elif not self._listener.holds_bells:
+                await self._interruptible(AFTER_HOLDER)
+        self.asleep = self.asleep and await self._listener.arm()
+
+    async def _wake_up(self) -> None:
+        self.asleep = False
+        self._pause = FIRST_PAUSE
+        await self._listener.disarm()
 
     async def _interruptible(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -184,8 +247,8 @@ class Feeder:
             return True
         if until <= 0:
             return True
-        room = max(1, self._room())
-        return await self._claim(room)
+        found, _ = await self._claim(max(1, self._room()))
+        return found
 
     def _enough(self) -> bool:
         settings = self._settings

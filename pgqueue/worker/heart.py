@@ -1,4 +1,5 @@
-"""Keeps the worker's leases alive, from a thread and a connection of its own.
+"""Keeps the worker's leases alive, from a thread and a connection of its own, and sees who else has
+stopped doing so.
 
 A handler that blocks the event loop, or a table lock that blocks everything else, must not cost the
 worker its leases; so nothing here waits for the loop, and renewing touches one row of its own only.
@@ -43,7 +44,8 @@ class Registration:
 class Heart:
     """Registers the worker, renews its leases, and hears which of them were lost or should end.
 
-    Callbacks are called from its thread. `held` returns the (id, lease) pairs that are to be kept.
+    Callbacks are called from its thread. `held` returns the (id, lease) pairs that are to be kept;
+    `lost` is told that another worker's leases ran out.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Heart:
         *,
         held: Callable[[], list[tuple[int, int]]],
         verdict: Callable[[int, int, str, str | None], None],
+        lost: Callable[[], None],
         trouble: Callable[[BaseException | None], None],
     ) -> None:
         self._dsn = dsn
@@ -62,6 +65,7 @@ class Heart:
         self._patience = max(1.0, registration.lease_for / 3)
         self._held = held
         self._verdict = verdict
+        self._lost = lost
         self._trouble = trouble
         self._registered: Future[None] = Future()
         self._ended: Future[None] = Future()
@@ -151,7 +155,10 @@ class Heart:
     async def _beat(self) -> None:
         held = sorted(self._held())
         running = {"worker": self.worker_id, "running": len(held)}
-        if not (await self._fetch(_RENEW, running))[0][0]:
+        ((registered, another_is_lost),) = await self._fetch(_RENEW, running)
+        if another_is_lost:
+            self._lost()
+        if not registered:
             await self._register()
         if self._draining:
             await self._fetch(_DRAINING, {"worker": self.worker_id})

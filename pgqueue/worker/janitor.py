@@ -26,8 +26,10 @@ _ADD, _DROP = Statement("add_partitions"), Statement("drop_partitions")
 _PRUNE = Statement("prune")
 
 PROMOTE_BATCH = 1_000
-LONGEST_SLEEP = 5.0
-"""Seconds between looks for due jobs that other processes may have scheduled."""
+LONGEST_SLEEP = 8.0
+"""Seconds between looks for due jobs that other processes may have scheduled. Who enqueues rings
+for a job that is due within 10 seconds.
+"""
 AWAKE_SLEEP = 1.0
 """The same while the worker is busy, and so is not told of new jobs."""
 LONGEST_BEHIND = 0.05
@@ -64,12 +66,18 @@ class Janitor:
         self._looked = now
         self._connections = 1
         self._waits = False
+        self._rescue_wanted = True
         self._rescue_due = now
         self._thorough_due = now + THOROUGH_EVERY * random.random()  # noqa: S311 - jitter
         self._prune_due = now + 5 * random.random()  # noqa: S311 - jitter
 
     def poke(self) -> None:
         """A job may have become due earlier than known: look again."""
+        self._poked.set()
+
+    def rescue(self) -> None:
+        """A worker stopped sending heartbeats: take its jobs back."""
+        self._rescue_wanted = True
         self._poked.set()
 
     async def run(self) -> NoReturn:
@@ -90,13 +98,16 @@ class Janitor:
         pause = AWAKE_SLEEP
         with self._surviving("promote"):
             pause = await self.promote() or self._catch_up()
-        if now >= self._rescue_due and self._link.connected:
-            await self._rescue(thorough=now >= self._thorough_due)
+        if self._rescue_wanted and now >= self._rescue_due and self._link.connected:
+            await self._rescue()
+        if now >= max(self._thorough_due, self._rescue_due) and self._link.connected:
+            await self._rescue_thoroughly()
         if now >= self._prune_due and self._link.connected:
             await self._prune()
-        until_rescue = max(0.0, self._rescue_due - time.monotonic())
         longest = LONGEST_SLEEP if self._asleep() else AWAKE_SLEEP
-        return min(pause, until_rescue, _about(longest))
+        if self._rescue_wanted:
+            longest = min(longest, max(0.0, self._rescue_due - time.monotonic()))
+        return min(pause, _about(longest))
 
     async def promote(self) -> float:
         """Make due jobs ready. Returns the seconds until the next one is due; 0: one is now."""
@@ -123,19 +134,24 @@ class Janitor:
             self._rescue_due = now + 2 * self._rescue_every + LONGEST_PAUSE
         self._connections, self._looked = max(1, self._link.connections), now
 
-    async def _rescue(self, *, thorough: bool) -> None:
-        """The dead workers' jobs; then, now and then, those whose worker has left no row at all."""
+    async def _rescue(self) -> None:
+        """The jobs of dead workers. What goes wrong is tried again, but not at once."""
         self._rescue_due = time.monotonic() + _about(self._rescue_every)
         with self._surviving("rescue"):
-            self._tell(await self._link.fetch(_RESCUE.text, {"thorough": False}))
+            self._rescue_wanted = False
+            try:
+                self._tell(await self._link.fetch(_RESCUE.text, {"thorough": False}))
+            except BaseException:
+                self._rescue_wanted = True
+                raise
             self._waits = False
-        if thorough and self._link.connected:
-            self._thorough_due = time.monotonic() + _about(THOROUGH_EVERY)
-            with self._surviving("thorough rescue"):
-                parameters = {"thorough": True}
-                self._tell(
-                    await self._link.fetch(_RESCUE.text, parameters, deadline=THOROUGH_DEADLINE)
-                )
+
+    async def _rescue_thoroughly(self) -> None:
+        """Now and then also the jobs whose worker has left no row at all."""
+        self._thorough_due = time.monotonic() + _about(THOROUGH_EVERY)
+        with self._surviving("thorough rescue"):
+            parameters = {"thorough": True}
+            self._tell(await self._link.fetch(_RESCUE.text, parameters, deadline=THOROUGH_DEADLINE))
 
     def _tell(self, rescued: list[tuple[Any, ...]]) -> None:
         for job_id, queue, task, worker_id, worker, state in rescued:

@@ -5,13 +5,17 @@ take that lock shared sends a NOTIFY; one that can, holds it until its commit is
 lock is only granted when every enqueuer that saw nobody sleeping is over, and one last look then
 misses nothing. Several sleepers share the ring of the one that holds the bell, since all of them
 listen.
+
+A ring is a NOTIFY, and while a transaction with a NOTIFY commits, no other one can. So who sleeps
+counts the rings, and should stay awake when they take too much of everybody's time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 import psycopg
 
@@ -19,9 +23,15 @@ from ..database.link import Link
 from ..events import ListenerDegraded, Observer
 
 CHANNEL = "pgqueue"
+SOON = "soon "
+"""What stands before the queue's key in a ring for a job that is due in the next seconds."""
 SELF_TEST_EVERY = 10.0
 SELF_TEST_DEADLINE = 5.0
 RECOVER_EVERY = 1.0
+COUNTING = 0.25
+"""Seconds for which rings are counted."""
+MOST_RINGING = 0.5
+"""Rings may take this share of the time, as long as each takes the time of a commit."""
 
 _TAKE = """
 SELECT pg_try_advisory_lock(7077, hashtext(queue))
@@ -49,12 +59,23 @@ class Listener:
     polls.
     """
 
-    def __init__(self, link: Link, worker: str, queues: Iterable[str], *, emit: Observer) -> None:
+    def __init__(
+        self,
+        link: Link,
+        worker: str,
+        queues: Iterable[str],
+        *,
+        soon: Callable[[], None],
+        emit: Observer,
+    ) -> None:
         self._link = link
         self._worker = worker
         self._queues = list(queues)
+        self._soon = soon
         self._emit = emit
         self._keys: set[str] = set()
+        self._rings = 0
+        self._counted_since = 0.0
         self._held: list[str] = []
         self._rung = asyncio.Event()
         self._tested = asyncio.Event()
@@ -87,6 +108,11 @@ class Listener:
                 async with asyncio.timeout(SELF_TEST_EVERY):
                     await self._doubtful.wait()
 
+    @property
+    def holds_bells(self) -> bool:
+        """Whether all the bells are ours, so that nobody else can let go of them."""
+        return len(self._held) == len(self._queues)
+
     async def arm(self) -> bool:
         """Take the bells. True: who enqueues from now on rings. Then look once more, and sleep."""
         if not self.working:
@@ -112,15 +138,30 @@ class Listener:
             return False
         return True
 
+    def hush(self) -> None:
+        """Forget the rings so far: what they told of is about to be looked for. Who does not hold
+        the bells keeps them, as one may say that nobody holds them any more.
+        """
+        if self.holds_bells:
+            self._rung.clear()
+
     def rouse(self) -> None:
         """Wake the sleeper for a reason of our own."""
         self._rung.set()
 
+    def rang_too_often(self, commit: float) -> bool:
+        """Whether the rings of late, at so many seconds for each, were too many."""
+        elapsed = time.monotonic() - self._counted_since
+        too_often = self._rings * commit > MOST_RINGING * max(elapsed, COUNTING)
+        if too_often or elapsed > COUNTING:
+            self._rings, self._counted_since = 0, time.monotonic()
+        return too_often
+
     async def disarm(self) -> None:
         """Let go of the bells, and wake the other sleepers so that one of them takes over."""
-        if not self._held:
-            return
         held, self._held = self._held, []
+        if not held or not self._link.connected:
+            return
         try:
             await self._ask(_HAND_ON, held)
         except (psycopg.Error, TimeoutError, OSError):
@@ -153,7 +194,10 @@ class Listener:
         if notification.payload == self._test:
             self._tested.set()
         elif notification.payload in self._keys:
+            self._rings += 1
             self._rung.set()
+        elif notification.payload.removeprefix(SOON) in self._keys:
+            self._soon()
 
     async def _ask(self, query: str, *parameters: object) -> list[object]:
         """A statement on the listening connection, which is otherwise watched for notifications."""
@@ -194,6 +238,7 @@ class Listener:
                 )
         except psycopg.Error:
             self._stop_reading()
+            self._held = []
             self.working = False
             self._rung.set()
             self._doubtful.set()

@@ -104,7 +104,7 @@ class Parts:
     def _run_jobs(self, resources: Mapping[str, Any], observed: bool) -> None:
         """What runs jobs, and writes down how they ended."""
         app, settings, name = self._app, self._settings, self._name
-        self.threads = Threads(settings.concurrency, unstuck=self._freed)
+        self.threads = Threads(settings.concurrency, unstuck=self._unstuck)
         self._children = Children(settings.children, app.max_result_bytes)
         self.finisher = Finisher(
             Writer(self._links.make("finisher"), name, emit=self._emit),
@@ -135,11 +135,18 @@ class Parts:
             settings.heartbeat,
             held=self.slots.leases,
             verdict=_on_loop(self.slots.stop_job),
+            lost=_on_loop(lambda: self._janitor.rescue()),
             trouble=_on_loop(functools.partial(self._links.tell, "heart")),
         )
         claimer, listener = self._links.make("claimer"), self._links.make("listener")
         self._claimer = Claimer(claimer, settings.queues, lambda: self.heart.worker_id)
-        self.listener = Listener(listener, name, settings.queues, emit=self._emit)
+        self.listener = Listener(
+            listener,
+            name,
+            settings.queues,
+            soon=lambda: self._janitor.poke(),
+            emit=self._emit,
+        )
         self._janitor = Janitor(
             self._links.make("janitor"),
             name,
@@ -173,11 +180,15 @@ class Parts:
         await self.listener.close()
         await self.heart.stop(clean=clean and not self.finisher.pending)
 
+    def _unstuck(self) -> None:
+        """A thread that had outlived its job came to its end."""
+        self.slots.fill()
+        self._freed()
+
     def _freed(self) -> None:
-        """A slot got free, and a queue that was at its limit may have more for it."""
+        """There may be room to claim again."""
         self._changed.set()
-        if self._feeder.asleep:
-            self.listener.rouse()
+        self._feeder.slot_freed()
 
     def _written(self, unsuccessful: bool) -> None:
         """There may be room to claim again, and a retry may be due before the janitor knows."""

@@ -26,14 +26,14 @@ LONGEST_TIMEOUT = 1e9
 
 @dataclass(slots=True)
 class Attempt:
-    """A running attempt, why it was told to stop, if it was ("cancel", "lost", "shutdown"), and
-    whether its handler returned.
+    """An attempt with the task that runs it, why it was told to stop, if it was ("cancel", "lost",
+    "shutdown"), and whether its handler returned.
     """
 
     job: RunningJob
     task: Task[..., Any]
     args: str
-    running: asyncio.Task[None] | None = None
+    hand: asyncio.Task[None] | None = None
     stopped: str | None = None
     returned: bool = False
 
@@ -109,9 +109,8 @@ class Runner:
         attempt.stopped = why
         attempt.job.request_cancel(reason)
         where = attempt.task.definition.run_in
-        if where != "thread" and attempt.running is not None:
-            # Not before its first step: a task cancelled then would end without an outcome.
-            asyncio.get_running_loop().call_soon(attempt.running.cancel)
+        if where != "thread" and attempt.hand is not None:
+            attempt.hand.cancel()
 
     async def _attempt(self, attempt: Attempt) -> Outcome:
         job, arguments = attempt.job, attempt.task.definition.arguments

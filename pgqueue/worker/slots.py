@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import contextvars
 import heapq
@@ -13,15 +14,22 @@ from ..application import Application
 from ..events import JobFinished, JobStarted, LeaseWasLost, Observer
 from ..outcome import Cancelled, Outcome, Succeeded
 from .claimer import Claim
-from .eager import start_task
+from .contexts import in_context
 from .finisher import Finisher
 from .runner import Attempt, Runner
 from .threads import Threads
 from .writer import Ended
 
+TURN = 0.002
+"""Seconds for which jobs that wait for nothing may follow each other before others get a turn."""
+
 
 class Slots:
-    """Starts claimed jobs as slots get free, higher priorities first."""
+    """Runs claimed jobs as slots get free, higher priorities first.
+
+    Each slot in use has a hand: a task that runs one job after the other while any wait here. A
+    task for each job would take longer than many a job.
+    """
 
     def __init__(
         self,
@@ -50,7 +58,7 @@ class Slots:
         self._attempts: dict[tuple[int, int], Attempt] = {}
         self._interrupted: list[tuple[int, int]] = []
         self._held: Counter[str] = Counter()
-        self._filling = False
+        self._hands = 0
         self._closed = False
         self._context = contextvars.copy_context()
         self.finished = 0
@@ -93,17 +101,13 @@ class Slots:
         self.fill()
 
     def fill(self) -> None:
-        """Start jobs while there are slots. A job may end before its start returns, hence the
-        guard.
-        """
-        if self._filling:
-            return
-        self._filling = True
-        try:
-            while self._waiting and self.running < self._concurrency and not self._closed:
-                self._start(heapq.heappop(self._waiting)[2])
-        finally:
-            self._filling = False
+        """Put free slots to work, as far as jobs wait for them."""
+        for _ in range(min(len(self._waiting), self._free())):
+            self._hands += 1
+            asyncio.create_task(self._work())  # noqa: RUF006 - the loop and its job keep it
+
+    def _free(self) -> int:
+        return self._concurrency - self._hands - self._threads.stuck
 
     def stop_job(self, job_id: int, lease: int, verdict: str, reason: str | None) -> None:
         """A job should end ("cancel"), or its lease is gone ("lost")."""
@@ -149,12 +153,33 @@ class Slots:
         still = [(a.job.id, a.job.lease) for a in self._attempts.values() if not a.job.completed]
         return self._interrupted + still
 
-    def _start(self, claim: Claim) -> None:
+    async def _work(self) -> None:
+        """One hand. It ends when nothing waits; when a stuck thread has its slot; or when it was
+        cancelled, so that nothing of that reaches another job.
+        """
+        hand = asyncio.current_task()
+        assert hand is not None
+        turn_ends = time.monotonic() + TURN
+        try:
+            while self._waiting and self._free() >= 0 and not hand.cancelling():
+                attempt = self._begin(heapq.heappop(self._waiting)[2])
+                if attempt is None:
+                    continue
+                attempt.hand = hand
+                ended = await self._run(attempt)
+                if ended > turn_ends:
+                    await asyncio.sleep(0)
+                    turn_ends = time.monotonic() + TURN
+        finally:
+            self._hands -= 1
+            self.fill()
+
+    def _begin(self, claim: Claim) -> Attempt | None:
         task = self._app.knows(claim.task)
         if task is None:
             self._held[claim.queue] -= 1
             self._unknown(claim)
-            return
+            return None
         attempt = self._attempts[claim.id, claim.lease] = self._runner.prepare(claim, task)
         if self._emit is not None:
             job = attempt.job
@@ -170,13 +195,14 @@ class Slots:
                     claim.args,
                 )
             )
-        attempt.running = start_task(self._run(attempt), self._context.copy())
+        return attempt
 
-    async def _run(self, attempt: Attempt) -> None:
+    async def _run(self, attempt: Attempt) -> float:
+        """Run an attempt to its end; when that was."""
         job = attempt.job
         job.started = time.monotonic()
-        outcome = await self._runner.run(attempt)
-        ran = time.monotonic() - job.started
+        outcome = await in_context(self._context.copy(), self._runner.run(attempt))
+        ended = time.monotonic()
         del self._attempts[job.id, job.lease]
         self._held[job.queue] -= 1
         if attempt.stopped == "shutdown" and not attempt.returned and not job.completed:
@@ -184,9 +210,9 @@ class Slots:
         elif attempt.stopped != "lost":
             self._finisher.add(Ended(job.id, job.lease, job.queue, outcome, job.completed))
             claimed = job.completed and attempt.returned
-            self._count(attempt, Succeeded() if claimed else outcome, ran)
-        self.fill()
+            self._count(attempt, Succeeded() if claimed else outcome, ended - job.started)
         self._freed()
+        return ended
 
     def _count(self, attempt: Attempt, outcome: Outcome, ran: float) -> None:
         job = attempt.job

@@ -5,11 +5,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from pgqueue.worker.watermark import Snapshot
 from tests.support import (
     claim,
     claim_one,
     enqueue,
-    eventually,
     job,
     register,
     row,
@@ -103,24 +103,28 @@ def test_starts_after_the_place_given(connection: Connection) -> None:
     assert ids(claim(connection, worker, 9)) == [together[0]]
 
 
-def test_an_empty_queue_says_so_and_how_far_it_is_settled(connection: Connection) -> None:
+def test_an_empty_queue_says_so(connection: Connection) -> None:
     (sentinel,) = sentinel_or_claimed(connection, register(connection), 1)
     assert sentinel["id"] is None
     assert sentinel["epoch"] == 0
-    xmin = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-    assert 0 < sentinel["settled_xid"] <= value(connection, xmin)
+    xmax = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+    assert 0 < Snapshot.parse(sentinel["snapshot"]).end <= value(connection, xmax)
 
 
-def test_an_open_transaction_holds_the_settled_xid_back(
+def test_the_last_row_tells_what_was_open_before_the_scan(
     connection: Connection, other: Connection
 ) -> None:
     worker = register(connection)
     with other.transaction():
         xid = value(other, "SELECT pg_current_xact_id()::text::bigint")
         enqueue(connection)
-        assert claim_one(connection, worker)["settled_xid"] <= xid
-    # Transactions in other databases of the server hold it back as well.
-    eventually(lambda: sentinel_or_claimed(connection, worker, 1)[0]["settled_xid"] > xid)
+        claimed, last = sentinel_or_claimed(connection, worker, 1)
+        assert (claimed["snapshot"], claimed["epoch"], last["id"]) == (None, None, None)
+        assert xid in Snapshot.parse(last["snapshot"]).open
+    (last,) = sentinel_or_claimed(connection, worker, 1)
+    now = Snapshot.parse(last["snapshot"])
+    assert xid < now.end
+    assert xid not in now.open
 
 
 def test_a_paused_queue_hands_out_nothing(connection: Connection) -> None:

@@ -147,8 +147,8 @@ def test_claim_wants_no_lease_on_the_job(connection: Connection, guard: Guard) -
 def test_claim_wants_a_registered_worker(connection: Connection, guard: Guard) -> None:
     guarded = guard(
         "claim",
-        "NOT EXISTS (SELECT FROM pgqueue.worker",
-        "false AND NOT EXISTS (SELECT FROM pgqueue.worker",
+        "IF known IS NULL",
+        "IF false",
     )
     enqueue(connection)
     if guarded:

@@ -85,7 +85,7 @@ def sentinel_or_claimed(
     priorities: tuple[int, ...] = (0,),
     after: tuple[int, int] = (0, 0),
 ) -> list[Row]:
-    """What pgqueue.claim returns, the row that says "nothing" included."""
+    """What pgqueue.claim returns, its last row included, which is no job."""
     xids, ids = [after[0]] * len(priorities), [after[1]] * len(priorities)
     return rows(
         connection,

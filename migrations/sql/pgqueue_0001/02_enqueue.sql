@@ -1,10 +1,11 @@
 -- The bell: whoever sleeps holds an exclusive advisory lock for the queue. Taking it shared until our
 -- commit is visible proves that nobody sleeps; failing to take it means that somebody must be woken.
-CREATE FUNCTION pgqueue.ring(queue text) RETURNS void
+-- A job that is due soon needs no claim yet, but whoever waits for the next due job has to look again.
+CREATE FUNCTION pgqueue.ring(queue text, soon boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT pg_try_advisory_xact_lock_shared(7077, hashtext(ring.queue)) THEN
-        PERFORM pg_notify('pgqueue', hashtext(ring.queue)::text);
+        PERFORM pg_notify('pgqueue', CASE WHEN ring.soon THEN 'soon ' ELSE '' END || hashtext(ring.queue));
     END IF;
 END
 $$;
@@ -55,7 +56,11 @@ BEGIN
             coalesce(enqueue.run_at, now()), ready_xid,
             enqueue.max_attempts, enqueue.timeout, enqueue.tags, enqueue.meta)
     RETURNING id INTO job_id;
-    IF NOT pg_try_advisory_xact_lock_shared(7077, hashtext(enqueue.queue)) THEN
+    IF ready_xid IS NULL THEN
+        IF enqueue.run_at < now() + interval '10 seconds' THEN
+            PERFORM pgqueue.ring(enqueue.queue, soon => true);
+        END IF;
+    ELSIF NOT pg_try_advisory_xact_lock_shared(7077, hashtext(enqueue.queue)) THEN
         PERFORM pg_notify('pgqueue', hashtext(enqueue.queue)::text);
     END IF;
     RETURN job_id;
@@ -68,9 +73,10 @@ CREATE FUNCTION pgqueue.enqueue_many(jobs jsonb, max_args_bytes integer DEFAULT 
 RETURNS SETOF bigint
 LANGUAGE plpgsql AS $$
 DECLARE
-    xid  bigint := pg_current_xact_id()::text::bigint;
-    bad  text;
-    name text;
+    xid   bigint := pg_current_xact_id()::text::bigint;
+    bad   text;
+    name  text;
+    timed boolean;
 BEGIN
     IF jsonb_typeof(jobs) IS DISTINCT FROM 'array' THEN
         RAISE EXCEPTION 'pgqueue: enqueue_many takes a JSON array of jobs, got %',
@@ -111,8 +117,14 @@ BEGIN
     ORDER BY job.place
     RETURNING id;
 
-    FOR name IN SELECT DISTINCT coalesce(job ->> 'queue', 'default') FROM jsonb_array_elements(jobs) AS job LOOP
+    FOR name, timed IN
+        SELECT coalesce(job ->> 'queue', 'default') AS queue, bool_or(job ?| ARRAY['run_at', 'delay'])
+        FROM jsonb_array_elements(jobs) AS job GROUP BY 1
+    LOOP
         PERFORM pgqueue.ring(name);
+        IF timed THEN
+            PERFORM pgqueue.ring(name, soon => true);
+        END IF;
     END LOOP;
 END
 $$;

@@ -1,7 +1,8 @@
 -- Hand out up to max_jobs jobs, priority by priority, oldest first, starting after the places that the
 -- claimer already knows to be settled. The plan is pinned: with sorting off, only job_ready gives the
 -- order. A claim is not flushed: if a server crash forgets it, nobody has completed it either.
--- A row without an id says that nothing was claimed; settled_xid is NULL when the queue is paused.
+-- The last row has no id. It tells which transactions were open before the scan, as pg_current_snapshot()
+-- does, and the queue's epoch; both are NULL when the queue is paused.
 CREATE FUNCTION pgqueue.claim(
     queue      text,
     max_jobs   integer,
@@ -13,23 +14,28 @@ CREATE FUNCTION pgqueue.claim(
 ) RETURNS TABLE (
     id bigint, lease bigint, task text, args text, attempt smallint, max_attempts smallint,
     priority smallint, ready_xid bigint, run_at timestamptz, waited double precision,
-    timeout double precision, tags text[], meta text, progress text, settled_xid bigint, epoch bigint
+    timeout double precision, tags text[], meta text, progress text, snapshot text, epoch bigint
 )
 LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    paused  timestamptz;
-    settled bigint;
-    turn    bigint;
-    token   bigint;
+    known  bigint;
+    turn   bigint;
+    paused timestamptz;
+    before text;
+    token  bigint;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pgqueue.worker w WHERE w.id = claim.worker) THEN
+    SELECT w.id, q.epoch, q.paused_at INTO known, turn, paused
+    FROM (SELECT) AS always
+    LEFT JOIN pgqueue.worker w ON w.id = claim.worker
+    LEFT JOIN pgqueue.queue q ON q.name = claim.queue;
+    IF known IS NULL THEN
         RAISE EXCEPTION 'pgqueue: worker % is not registered', claim.worker
             USING ERRCODE = 'PQ001', HINT = 'Its lease ran out and it was rescued; it has to register anew.';
     END IF;
-    SELECT q.epoch, q.paused_at INTO turn, paused FROM pgqueue.queue q WHERE q.name = claim.queue;
-    IF NOT FOUND THEN
+    IF turn IS NULL THEN
         INSERT INTO pgqueue.queue (name) VALUES (claim.queue) ON CONFLICT DO NOTHING;
         turn := 0;
     END IF;
@@ -38,10 +44,11 @@ BEGIN
         RETURN;
     END IF;
     PERFORM set_config('synchronous_commit', 'off', true);
-    settled := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+    before := pg_current_snapshot()::text;
     -- Milliseconds since 2020, then 22 random bits: rising with the clock, and never given twice, not even
     -- when a crash makes the server forget a claim (a sequence could repeat itself there). Lasts until 2089.
-    token := ((extract(epoch FROM clock_timestamp()) - 1577836800) * 1000)::bigint * 4194304 + floor(random() * 4194304)::bigint;
+    token := floor((date_part('epoch', clock_timestamp()) - 1577836800) * 1000)::bigint * 4194304
+             + floor(random() * 4194304)::bigint;
     RETURN QUERY
     UPDATE pgqueue.job j
     SET lease = token, worker_id = claim.worker, started_at = now(), attempt = least(j.attempt, 32766) + 1
@@ -62,12 +69,10 @@ BEGIN
         LIMIT claim.max_jobs
     ))
     RETURNING j.id, j.lease, j.task, j.args::text, j.attempt, j.max_attempts, j.priority, j.ready_xid,
-              j.run_at, extract(epoch FROM now() - greatest(j.run_at, j.enqueued_at))::double precision,
-              extract(epoch FROM j.timeout)::double precision, j.tags, j.meta::text, j.progress::text, settled, turn;
-    IF NOT FOUND THEN
-        settled_xid := settled;
-        epoch := turn;
-        RETURN NEXT;
-    END IF;
+              j.run_at, date_part('epoch', now() - greatest(j.run_at, j.enqueued_at)),
+              date_part('epoch', j.timeout), j.tags, j.meta::text, j.progress::text, NULL::text, NULL::bigint;
+    snapshot := before;
+    epoch := turn;
+    RETURN NEXT;
 END
 $$;

@@ -1,5 +1,5 @@
 SELECT id, lease, task, args, attempt, max_attempts, priority, ready_xid, run_at, waited, timeout, tags,
-       meta, progress, settled_xid, epoch
+       meta, progress, snapshot, epoch
 FROM pgqueue.claim(
     CAST(%(queue)s AS text), CAST(%(max_jobs)s AS integer), CAST(%(worker)s AS bigint),
     CAST(%(unknown)s AS text[]), CAST(%(priorities)s AS smallint[]),
