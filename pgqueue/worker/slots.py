@@ -21,7 +21,7 @@ from .threads import Threads
 from .writer import Ended
 
 TURN = 0.002
-"""Seconds for which jobs that wait for nothing may follow each other before others get a turn."""
+"""Seconds for which jobs that wait for nothing follow each other, before all else gets its turn."""
 
 
 class Slots:
@@ -59,6 +59,7 @@ class Slots:
         self._interrupted: list[tuple[int, int]] = []
         self._held: Counter[str] = Counter()
         self._hands = 0
+        self._turn_ends: float | None = None
         self._closed = False
         self._context = contextvars.copy_context()
         self.finished = 0
@@ -102,6 +103,8 @@ class Slots:
 
     def fill(self) -> None:
         """Put free slots to work, as far as jobs wait for them."""
+        if not self._hands:
+            self._begin_turn()
         for _ in range(min(len(self._waiting), self._free())):
             self._hands += 1
             asyncio.create_task(self._work())  # noqa: RUF006 - the loop and its job keep it
@@ -159,20 +162,28 @@ class Slots:
         """
         hand = asyncio.current_task()
         assert hand is not None
-        turn_ends = time.monotonic() + TURN
+        now = time.monotonic()
         try:
             while self._waiting and self._free() >= 0 and not hand.cancelling():
-                attempt = self._begin(heapq.heappop(self._waiting)[2])
-                if attempt is None:
-                    continue
-                attempt.hand = hand
-                ended = await self._run(attempt)
-                if ended > turn_ends:
-                    await asyncio.sleep(0)
-                    turn_ends = time.monotonic() + TURN
+                if self._turn_ends is None or now > self._turn_ends:
+                    await self._await_turn()
+                    now = time.monotonic()
+                elif attempt := self._begin(heapq.heappop(self._waiting)[2]):
+                    attempt.hand = hand
+                    now = await self._run(attempt)
         finally:
             self._hands -= 1
             self.fill()
+
+    async def _await_turn(self) -> None:
+        """Let all else that is ready go on first. The turn is over for every hand."""
+        if self._turn_ends is not None:
+            self._turn_ends = None
+            asyncio.get_running_loop().call_soon(self._begin_turn)
+        await asyncio.sleep(0)
+
+    def _begin_turn(self) -> None:
+        self._turn_ends = time.monotonic() + TURN
 
     def _begin(self, claim: Claim) -> Attempt | None:
         task = self._app.knows(claim.task)
