@@ -25,8 +25,8 @@ BEGIN = "SELECT"
 """Opens the caller's transaction, if none is; the block around COPY is then a savepoint in it."""
 CLOCK = "SELECT pg_current_xact_id()::text::bigint, now()"
 RING = """
-SELECT pgqueue.ring(queue), pgqueue.ring(queue, soon => true)
-FROM unnest(CAST(%s AS text[])) AS queue
+SELECT pgqueue.ring(queue, soon => waits)
+FROM unnest(CAST(%s AS text[]), CAST(%s AS boolean[])) AS bell(queue, waits)
 """
 
 
@@ -87,7 +87,7 @@ def _chunks(jobs: Iterable[NewJob], max_args_bytes: int) -> Iterator[dict[str, A
 
 def copy_many(connection: Any, jobs: Iterable[NewJob]) -> int:
     """COPY the jobs in the caller's transaction, and wake whoever sleeps. Returns their number."""
-    queues: set[str] = set()
+    bells: set[tuple[str, bool]] = set()
     count = 0
     with explained(), tuple_cursor(connection) as cursor:
         if not connection.autocommit:
@@ -96,16 +96,17 @@ def copy_many(connection: Any, jobs: Iterable[NewJob]) -> int:
             xid, now = cursor.execute(CLOCK).fetchone()
             with cursor.copy(COPY) as copy:
                 for job in jobs:
-                    queues.add(job.options.queue)
-                    copy.write_row(_copied(job, xid, now))
+                    copied = _copied(job, xid, now)
+                    copy.write_row(copied)
+                    bells.add(_bell(copied))
                     count += 1
-            cursor.execute(RING, (sorted(queues),))
+            cursor.execute(RING, _columns(bells))
     return count
 
 
 async def copy_many_async(connection: Any, jobs: Iterable[NewJob]) -> int:
     """COPY the jobs in the caller's transaction, and wake whoever sleeps. Returns their number."""
-    queues: set[str] = set()
+    bells: set[tuple[str, bool]] = set()
     count = 0
     with explained():
         async with tuple_cursor(connection) as cursor:
@@ -116,10 +117,11 @@ async def copy_many_async(connection: Any, jobs: Iterable[NewJob]) -> int:
                 xid, now = await cursor.fetchone()
                 async with cursor.copy(COPY) as copy:
                     for job in jobs:
-                        queues.add(job.options.queue)
-                        await copy.write_row(_copied(job, xid, now))
+                        copied = _copied(job, xid, now)
+                        await copy.write_row(copied)
+                        bells.add(_bell(copied))
                         count += 1
-                await cursor.execute(RING, (sorted(queues),))
+                await cursor.execute(RING, _columns(bells))
     return count
 
 
@@ -141,3 +143,13 @@ def _copied(job: NewJob, xid: int, now: datetime) -> Sequence[Any]:
         list(options.tags) or None,
         options.meta,
     )
+
+
+def _bell(copied: Sequence[Any]) -> tuple[str, bool]:
+    """Who is to be woken for it: the queue, and whether the job waits for its time."""
+    return copied[2], copied[5] is None
+
+
+def _columns(bells: Iterable[tuple[str, bool]]) -> tuple[list[str], list[bool]]:
+    ordered = sorted(bells)
+    return [queue for queue, _ in ordered], [waits for _, waits in ordered]

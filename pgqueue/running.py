@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, overload
@@ -37,75 +37,35 @@ def current_job() -> RunningJob:
         ) from None
 
 
-class RunningJob:
+class RunningJob(msgspec.Struct, kw_only=True, eq=False):
     """One attempt at a job: what it is, how long it may take, and what it can report.
 
     Safe to use from the handler's own thread or task, and from others that it hands itself to.
     """
 
-    __slots__ = (
-        "_cancelled",
-        "_encode_result",
-        "_progress",
-        "_report",
-        "attempt",
-        "completed",
-        "deadline",
-        "id",
-        "lease",
-        "max_attempts",
-        "meta_text",
-        "priority",
-        "queue",
-        "resources",
-        "run_at",
-        "started",
-        "tags",
-        "task",
-        "timeout",
-        "waited",
-    )
-
-    def __init__(
-        self,
-        *,
-        id: int,
-        lease: int,
-        task: str,
-        queue: str,
-        attempt: int,
-        max_attempts: int,
-        priority: int = 0,
-        run_at: datetime | None = None,
-        waited: float = 0.0,
-        timeout: timedelta | None = None,
-        tags: list[str] | None = None,
-        meta: str | None = None,
-        progress: str | None = None,
-        resources: Mapping[str, Any] | None = None,
-        encode_result: Callable[[Any], str | None] | None = None,
-        report: Callable[[RunningJob], None] | None = None,
-    ) -> None:
-        self.id = id
-        self.lease = lease
-        self.task = task
-        self.queue = queue
-        self.attempt = attempt
-        self.max_attempts = max_attempts
-        self.priority = priority
-        self.run_at = run_at
-        self.waited = waited
-        self.timeout = timeout
-        self.tags = tags or ()
-        self.meta_text = meta
-        self.resources: Mapping[str, Any] = resources if resources is not None else {}
-        self.deadline: datetime | None = None
-        self.started = 0.0
-        self.completed = False
-        self._progress: str | None = progress
-        self._cancelled: str | None = None
-        self._encode_result = encode_result
-        self._report = report
+    id: int
+    lease: int
+    task: str
+    queue: str
+    attempt: int
+    max_attempts: int
+    priority: int = 0
+    run_at: datetime | None = None
+    waited: float = 0.0
+    timeout: timedelta | None = None
+    deadline: datetime | None = None
+    tags: Sequence[str] = ()
+    meta_text: str | None = None
+    progress_text: str | None = None
+    resources: Mapping[str, Any] = {}
+    started: float = 0.0
+    completed: bool = False
+    encode_result: Callable[[Any], str | None] | None = None
+    """How a result becomes JSON."""
+    report: Callable[[RunningJob], None] | None = None
+    """Is told of each progress report."""
+    cancelled: str | None = None
+    """Why the handler should stop, if it should."""
 
     def __repr__(self) -> str:
         return f"RunningJob(#{self.id} {self.task}, attempt {self.attempt} of {self.max_attempts})"
@@ -133,14 +93,10 @@ class RunningJob:
     @property
     def checkpoint(self) -> dict[str, Any]:
         """The checkpoint that this attempt, or an earlier one, reported last."""
-        if not self._progress:
+        if not self.progress_text:
             return {}
-        saved = msgspec.json.decode(self._progress).get("checkpoint")
+        saved = msgspec.json.decode(self.progress_text).get("checkpoint")
         return saved if isinstance(saved, dict) else {}
-
-    @property
-    def progress_text(self) -> str | None:
-        return self._progress
 
     def progress(
         self,
@@ -161,29 +117,22 @@ class RunningJob:
         kept = dict(checkpoint) if checkpoint is not None else self.checkpoint
         if kept:
             report["checkpoint"] = kept
-        text = encode_object(report, "the progress report", max_bytes=MOST_PROGRESS_BYTES)
-        self._progress = text
-        if self._report is not None:
-            self._report(self)
+        self.progress_text = encode_object(
+            report, "the progress report", max_bytes=MOST_PROGRESS_BYTES
+        )
+        if self.report is not None:
+            self.report(self)
 
     @property
     def cancel_requested(self) -> bool:
         """Whether somebody asked for this job to be cancelled, or its lease was lost."""
-        return self._cancelled is not None
-
-    def encode_with(self, encode_result: Callable[[Any], str | None]) -> None:
-        """For the worker: how a result becomes JSON."""
-        self._encode_result = encode_result
-
-    def request_cancel(self, reason: str) -> None:
-        """For the worker: ask the handler to stop."""
-        self._cancelled = reason
+        return self.cancelled is not None
 
     def raise_if_cancelled(self) -> None:
         """Raise the signal Cancel when somebody asked for this job to be cancelled, or its lease
         was lost. `except Exception` does not swallow it.
         """
-        if self._cancelled is not None:
+        if self.cancelled is not None:
             raise Cancel
 
     @overload
@@ -201,7 +150,7 @@ class RunningJob:
         without having committed has failed. A handler that completed and then raises has still
         succeeded.
         """
-        result_text = self._encode_result(result) if self._encode_result is not None else None
+        result_text = self.encode_result(result) if self.encode_result is not None else None
         parameters = {
             "queue": self.queue,
             "id": self.id,

@@ -50,9 +50,9 @@ def _job(assignment: Assignment, say: Any) -> RunningJob:
         max_attempts=assignment.max_attempts,
         priority=assignment.priority,
         waited=assignment.waited,
-        tags=assignment.tags,
-        meta=assignment.meta,
-        progress=assignment.progress,
+        tags=assignment.tags or (),
+        meta_text=assignment.meta,
+        progress_text=assignment.progress,
         report=lambda job: say(Answer(progress=job.progress_text)),
     )
 
@@ -65,7 +65,7 @@ def _run(assignment: Assignment, job: RunningJob) -> Outcome:
         return Dead(describe(error))
     arguments = task.definition.arguments
     encode = functools.partial(arguments.encode_result, max_bytes=assignment.max_result_bytes)
-    job.encode_with(encode)
+    job.encode_result = encode
     token = current.set(job)
     try:
         args, kwargs = arguments.decode(assignment.args)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import NamedTuple
 
+import msgspec
 import psycopg
 
 from ..database.link import Link
@@ -23,9 +23,10 @@ DOUBTS = (0.0, 20.0, 60.0)
 """Seconds after a claim whose answer was lost at which to look whether it took place after all."""
 
 
-class Claim(NamedTuple):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """A claimed job, as the database gave it; its documents are text until they are decoded."""
 
+    queue: str
     id: int
     lease: int
     task: str
@@ -40,7 +41,6 @@ class Claim(NamedTuple):
     tags: list[str] | None
     meta: str | None
     progress: str | None
-    queue: str
 
 
 class Claimer:
@@ -98,7 +98,7 @@ class Claimer:
         if snapshot is None:
             return []
         now = time.monotonic()
-        claims = [Claim(*job[:-2], queue) for job in jobs]
+        claims = [Claim(queue, *job[:-2]) for job in jobs]
         watermark.learn(
             [(claim.priority, claim.ready_xid, claim.id) for claim in claims],
             snapshot=Snapshot.parse(snapshot),

@@ -135,7 +135,7 @@ class Parts:
             settings.heartbeat,
             held=self.slots.leases,
             verdict=_on_loop(self.slots.stop_job),
-            lost=_on_loop(lambda: self._janitor.rescue()),
+            lost=_on_loop(self._lost),
             trouble=_on_loop(functools.partial(self._links.tell, "heart")),
         )
         claimer, listener = self._links.make("claimer"), self._links.make("listener")
@@ -144,7 +144,7 @@ class Parts:
             listener,
             name,
             settings.queues,
-            soon=lambda: self._janitor.poke(),
+            soon=self._soon,
             emit=self._emit,
         )
         self._janitor = Janitor(
@@ -179,6 +179,14 @@ class Parts:
         self._children.close()
         await self.listener.close()
         await self.heart.stop(clean=clean and not self.finisher.pending)
+
+    def _soon(self) -> None:
+        """Somebody enqueued a job that is due before the janitor would look."""
+        self._janitor.poke()
+
+    def _lost(self) -> None:
+        """Another worker's leases ran out."""
+        self._janitor.rescue()
 
     def _unstuck(self) -> None:
         """A thread that had outlived its job came to its end."""

@@ -20,6 +20,7 @@ from .children import Children
 from .claimer import Claim
 from .threads import Threads
 
+SUCCEEDED = Succeeded()
 LONGEST_TIMEOUT = 1e9
 """Seconds, about 30 years: rows made in SQL may say more than Python's clock can count."""
 
@@ -75,9 +76,9 @@ class Runner:
             run_at=claim.run_at,
             waited=claim.waited,
             timeout=limit,
-            tags=claim.tags,
-            meta=claim.meta,
-            progress=claim.progress,
+            tags=claim.tags or (),
+            meta_text=claim.meta,
+            progress_text=claim.progress,
             resources=self._resources,
             encode_result=functools.partial(
                 definition.arguments.encode_result, max_bytes=self._max_result_bytes
@@ -107,7 +108,7 @@ class Runner:
         see it in `raise_if_cancelled`.
         """
         attempt.stopped = why
-        attempt.job.request_cancel(reason)
+        attempt.job.cancelled = reason
         where = attempt.task.definition.run_in
         if where != "thread" and attempt.hand is not None:
             attempt.hand.cancel()
@@ -126,10 +127,12 @@ class Runner:
                 value = await _within(job, call)
         else:
             value = await call() if job.timeout is None else await _within(job, call)
+        if value is None:
+            return SUCCEEDED
         if isinstance(value, Outcome):
             return value
-        if job.completed or value is None:
-            return Succeeded()
+        if job.completed:
+            return SUCCEEDED
         try:
             return Succeeded(arguments.encode_result(value, max_bytes=self._max_result_bytes))
         except UsageError as error:
@@ -161,7 +164,7 @@ async def _within(job: RunningJob, call: Callable[[], Awaitable[Any]]) -> Any:
             return await call()
     except TimeoutError:
         if clock.expired():
-            job.request_cancel("its timeout passed")
+            job.cancelled = "its timeout passed"
             raise TaskTimeout(f"the attempt ran longer than its timeout of {seconds:g} s") from None
         raise
 
