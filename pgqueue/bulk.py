@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
 import msgspec
+from psycopg.adapt import PyFormat, Transformer
 
 from .database.connection import explained, run, run_async, tuple_cursor
 from .database.statement import Statement
-from .job import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, NewJob
+from .job import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, JobOptions, NewJob
 
 _ENQUEUE_MANY = Statement("enqueue_many")
 CHUNK = 1_000
@@ -24,10 +25,14 @@ FROM STDIN
 BEGIN = "SELECT"
 """Opens the caller's transaction, if none is; the block around COPY is then a savepoint in it."""
 CLOCK = "SELECT pg_current_xact_id()::text::bigint, now()"
+LINES = 500
+"""Lines of COPY that are sent together."""
 RING = """
 SELECT pgqueue.ring(queue, soon => waits)
 FROM unnest(CAST(%s AS text[]), CAST(%s AS boolean[])) AS bell(queue, waits)
 """
+
+_ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 class Row(msgspec.Struct, omit_defaults=True):
@@ -87,69 +92,90 @@ def _chunks(jobs: Iterable[NewJob], max_args_bytes: int) -> Iterator[dict[str, A
 
 def copy_many(connection: Any, jobs: Iterable[NewJob]) -> int:
     """COPY the jobs in the caller's transaction, and wake whoever sleeps. Returns their number."""
-    bells: set[tuple[str, bool]] = set()
-    count = 0
     with explained(), tuple_cursor(connection) as cursor:
         if not connection.autocommit:
             cursor.execute(BEGIN)
         with connection.transaction():
-            xid, now = cursor.execute(CLOCK).fetchone()
+            lines = Lines(*cursor.execute(CLOCK).fetchone())
             with cursor.copy(COPY) as copy:
-                for job in jobs:
-                    copied = _copied(job, xid, now)
-                    copy.write_row(copied)
-                    bells.add(_bell(copied))
-                    count += 1
-            cursor.execute(RING, _columns(bells))
-    return count
+                for text in lines.of(jobs):
+                    copy.write(text)
+            cursor.execute(RING, lines.bells())
+    return lines.count
 
 
 async def copy_many_async(connection: Any, jobs: Iterable[NewJob]) -> int:
     """COPY the jobs in the caller's transaction, and wake whoever sleeps. Returns their number."""
-    bells: set[tuple[str, bool]] = set()
-    count = 0
     with explained():
         async with tuple_cursor(connection) as cursor:
             if not connection.autocommit:
                 await cursor.execute(BEGIN)
             async with connection.transaction():
                 await cursor.execute(CLOCK)
-                xid, now = await cursor.fetchone()
+                lines = Lines(*await cursor.fetchone())
                 async with cursor.copy(COPY) as copy:
-                    for job in jobs:
-                        copied = _copied(job, xid, now)
-                        await copy.write_row(copied)
-                        bells.add(_bell(copied))
-                        count += 1
-                await cursor.execute(RING, _columns(bells))
-    return count
+                    for text in lines.of(jobs):
+                        await copy.write(text)
+                await cursor.execute(RING, lines.bells())
+    return lines.count
 
 
-def _copied(job: NewJob, xid: int, now: datetime) -> Sequence[Any]:
-    """A job that is due carries the id of its transaction, its place in line; a later one carries
-    none.
-    """
-    options = job.options
-    run_at = options.run_at or (now + options.delay if options.delay is not None else now)
-    return (
-        job.task,
-        job.args,
-        options.queue,
-        options.priority,
-        run_at,
-        xid if run_at <= now else None,
-        options.max_attempts,
-        options.timeout,
-        list(options.tags) or None,
-        options.meta,
-    )
+class Lines:
+    """Jobs in the text format of COPY. What jobs with the same options share is written once."""
+
+    def __init__(self, xid: int, now: datetime) -> None:
+        self._xid = xid
+        self._now = now
+        self._transformer = Transformer()
+        self._tails: dict[int, tuple[JobOptions, str]] = {}
+        self._bells: set[tuple[str, bool]] = set()
+        self.count = 0
+
+    def of(self, jobs: Iterable[NewJob]) -> Iterator[str]:
+        """Texts of many lines each."""
+        remaining = iter(jobs)
+        while chunk := [self._line(job) for job in islice(remaining, LINES)]:
+            self.count += len(chunk)
+            yield "".join(chunk)
+
+    def bells(self) -> tuple[list[str], list[bool]]:
+        """Who is to be woken: queues, and whether it is for a job that waits for its time."""
+        bells = sorted(self._bells)
+        return [queue for queue, _ in bells], [waits for _, waits in bells]
+
+    def _line(self, job: NewJob) -> str:
+        _, tail = self._tails.get(id(job.options)) or self._remember(job.options)
+        return f"{_escape(job.task)}\t{_escape(job.args)}\t{tail}\n"
+
+    def _remember(self, options: JobOptions) -> tuple[JobOptions, str]:
+        """A job that is due carries the id of its transaction, its place in line; a later one
+        carries none. The options are kept with their text, so that no others get their id.
+        """
+        delay = options.delay
+        run_at = options.run_at or (self._now + delay if delay is not None else self._now)
+        waits = run_at > self._now
+        self._bells.add((options.queue, waits))
+        fields = (
+            options.queue,
+            options.priority,
+            run_at,
+            None if waits else self._xid,
+            options.max_attempts,
+            options.timeout,
+            list(options.tags) or None,
+            options.meta,
+        )
+        kept = self._tails[id(options)] = options, "\t".join(map(self._field, fields))
+        return kept
+
+    def _field(self, value: Any) -> str:
+        if value is None:
+            return "\\N"
+        dumped = self._transformer.get_dumper(value, PyFormat.TEXT).dump(value)
+        return _escape(bytes(dumped or b"").decode())
 
 
-def _bell(copied: Sequence[Any]) -> tuple[str, bool]:
-    """Who is to be woken for it: the queue, and whether the job waits for its time."""
-    return copied[2], copied[5] is None
-
-
-def _columns(bells: Iterable[tuple[str, bool]]) -> tuple[list[str], list[bool]]:
-    ordered = sorted(bells)
-    return [queue for queue, _ in ordered], [waits for _, waits in ordered]
+def _escape(text: str) -> str:
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    return text if text.isprintable() else text.translate(_ESCAPES)

@@ -93,12 +93,12 @@ async def test_copied_jobs_are_like_enqueued_ones(
     caller: Caller, app: PgQueue, send: Send, connection: Connection
 ) -> None:
     special = send.using(
-        queue="mail",
+        queue="ma\\il\t\\N",
         priority=3,
         max_attempts=2,
-        timeout=90,
-        tags=["a", "ä😀"],
-        meta={"t": "\\N %s"},
+        timeout=timedelta(days=2, seconds=1.5),
+        tags=["a", "ä😀", 'back\\slash "quoted", {x}\t\n'],
+        meta={"t": "\\N %s\n"},
     )
     new = [
         special.job("\\N\t\n😀"),
