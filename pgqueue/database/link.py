@@ -162,7 +162,7 @@ async def _within(
         if not task.done():
             connection.pgconn.finish()
             task.cancel()
-        await asyncio.wait({task})
+            await asyncio.wait({task})
         task.cancelled() or task.exception()  # whatever it is, it was told already
 
 
