@@ -37,7 +37,7 @@ LONGEST_BEHIND = 0.05
 THOROUGH_EVERY = 60.0
 THOROUGH_DEADLINE = 600.0
 """Seconds for reading the whole table of live jobs."""
-PRUNE_EVERY = 60.0
+PRUNE_EVERY = 120.0
 PRUNE_BATCH = 10_000
 
 

@@ -25,7 +25,7 @@ from ..events import ListenerDegraded, Observer
 CHANNEL = "pgqueue"
 SOON = "soon "
 """What stands before the queue's key in a ring for a job that is due in the next seconds."""
-SELF_TEST_EVERY = 10.0
+SELF_TEST_EVERY = 15.0
 SELF_TEST_DEADLINE = 5.0
 RECOVER_EVERY = 1.0
 COUNTING = 0.25
@@ -99,7 +99,6 @@ class Listener:
             if trouble is not None and trouble != reported:
                 self._emit(ListenerDegraded(self._worker, trouble))
             reported = trouble
-            self._rung.set()
             if trouble is not None:
                 await asyncio.sleep(RECOVER_EVERY)
                 continue
@@ -248,5 +247,6 @@ class Listener:
         self._connection = None
         self._held = []
         self.working = False
+        self._rung.set()
         self._doubtful.set()
         await self._link.drop()
