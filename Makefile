@@ -28,7 +28,7 @@ test-version: $(READY)  ## what touches the database, on PostgreSQL PG=14, 15, 1
 	PGQUEUE_PG_BIN="$$($(BIN)/python tests/support/binaries.py $(PG))" PGQUEUE_TEST_DSN= \
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "database and not slow"
 
-# cli/ and migrations/ are packages of pgqueue only once installed: tools that read files see it whole here.
+# benchmarks/, cli/ and migrations/ are packages of pgqueue only once installed: tools that read files see it whole here.
 check: $(READY)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -42,8 +42,9 @@ format: $(READY)  ## put everything into the one form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)  ## drain and enqueue, each beside the same SQL without a library
-	$(BIN)/python -m benchmarks
+bench: $(READY)  ## every figure beside its floor, and pictures of them in docs/images
+	mkdir -p docs/images
+	$(BIN)/pgqueue bench all --picture docs/images/bench.svg
 
 docs: $(READY)  ## write the reference pages that follow from the code
 	$(BIN)/python docs/generate.py

@@ -1,1 +1,1 @@
-"""What the README claims, measured."""
+"""What a server can do with pgqueue, measured beside what it does with plain SQL."""

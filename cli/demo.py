@@ -31,7 +31,7 @@ def demo(session: Session, folders: tuple[Path, ...], no_stdlib: bool, keep: boo
     document yet. Variables such as DATABASE_URL are not asked: the demo never finds your data.
     """
     from .demonstration.direction import perform
-    from .demonstration.interruption import ending_in_order
+    from .interruption import ending_in_order
 
     if no_stdlib and not folders:
         raise CommandError(

@@ -38,6 +38,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Database": {
         "migrate": "Install or upgrade the schema.",
+        "bench": "Measure what your server can do.",
     },
     "Setup": {
         "init": "Begin a project here.",

@@ -1,4 +1,4 @@
-"""Ends the demo in order when somebody presses Ctrl-C, logs out, or asks it to terminate."""
+"""Ends a command in order when somebody presses Ctrl-C, logs out, or asks it to terminate."""
 
 from __future__ import annotations
 
