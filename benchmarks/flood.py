@@ -26,7 +26,7 @@ class Ended(Exception):
 def main() -> None:
     """Order: `counter`, where the worker says how many it began, and the `most` to keep waiting."""
     order = next(orders())
-    inserted = 0
+    inserted, parent = 0, os.getppid()
     signal.signal(signal.SIGTERM, _end)
     try:
         with (
@@ -36,7 +36,7 @@ def main() -> None:
             while inserted < order["most"] // 2:
                 inserted += _insert(connection)
             await_go()
-            while True:
+            while os.getppid() == parent:
                 if inserted - counter.value + SIZE <= order["most"]:
                     inserted += _insert(connection)
                 else:

@@ -1,10 +1,11 @@
-"""How a group is measured: every trial once a round, in an order that rotates."""
+"""How a group is measured: every trial once a round, in an order that turns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .errors import BenchmarkError
 from .figure import Figure
 
 
@@ -61,12 +62,14 @@ def measure(group: Group, begin: Callable[[str], None]) -> Findings:
     rounds: list[Reading] = []
     names = list(group.trials)
     for number in range(group.rounds):
-        turn = number % len(names)
         values: dict[str, float] = {}
         series: dict[str, Sequence[float]] = {}
-        for name in names[turn:] + names[:turn]:
+        for name in turned(names, number):
             begin(name)
-            reading = group.trials[name]()
+            try:
+                reading = group.trials[name]()
+            except BenchmarkError as error:
+                raise BenchmarkError(f"{group.name}, {name}: {error}") from error
             values |= reading.values
             series |= reading.series
         rounds.append(Reading(values, series))
@@ -76,18 +79,28 @@ def measure(group: Group, begin: Callable[[str], None]) -> Findings:
     return Findings(group.name, group.title, figures, missing, group.notes)
 
 
+def turned(names: Sequence[str], number: int) -> Sequence[str]:
+    """The order of a round: backwards in every other one, and beginning two further on in each.
+
+    What stands beside its floor stays there, and each of them comes first as often.
+    """
+    start = 2 * number % len(names)
+    order = [*names[start:], *names[:start]]
+    return order[::-1] if number % 2 else order
+
+
 def made(wanted: Wanted, rounds: Sequence[Reading]) -> Figure | None:
     """The figure, or None if no round has its value."""
     found = [reading for reading in rounds if wanted.name in reading.values]
     if not found:
         return None
     floor = wanted.floor or ""
-    floors = [reading.values[floor] for reading in found if floor in reading.values]
+    has_floor = all(floor in reading.values for reading in found)
     return Figure(
         wanted.name,
         wanted.unit,
         [reading.values[wanted.name] for reading in found],
-        wanted.floor if floors else None,
-        floors,
+        wanted.floor if has_floor else None,
+        [reading.values[floor] for reading in found] if has_floor else [],
         found[-1].series.get(wanted.name, ()),
     )

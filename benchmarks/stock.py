@@ -22,7 +22,8 @@ SELECT 'noop', %s::jsonb, NULL, now() + interval '1 day' + i * interval '1 secon
 FROM generate_series(1, %s) AS i
 """
 LEFT = """
-SELECT (SELECT count(*) FROM pgqueue.job), (SELECT count(*) FROM pgqueue.job_done),
+SELECT (SELECT count(*) FROM pgqueue.job), (SELECT count(lease) FROM pgqueue.job),
+       (SELECT count(*) FROM pgqueue.job_done),
        (SELECT count(*) FROM pgqueue.job_dead)
 """
 
@@ -65,9 +66,10 @@ def check(connection: psycopg.Connection, *, left: int = 0, done: int | None = N
     """Raise unless so many jobs are left, so many are in the history, and none is dead."""
     row = connection.execute(LEFT).fetchone()
     assert row is not None
-    if row[0] != left or row[2] or done not in (None, row[1]):
+    found, held, kept, dead = row
+    if found != left or dead or done not in (None, kept):
         raise BenchmarkError(
-            f"a measurement counts for nothing: {row[0]:,} jobs are left ({left:,} expected), "
-            f"{row[1]:,} are in the history, {row[2]:,} are dead.\n"
+            f"the measurement counts for nothing: {found:,} jobs are left ({left:,} expected), "
+            f"{held:,} of them held by a worker; {kept:,} are in the history, {dead:,} are dead.\n"
             "Hint: if nobody else works in this database, this is a bug: please report it."
         )

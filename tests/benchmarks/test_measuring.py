@@ -2,21 +2,21 @@
 
 from functools import partial
 
-from pgqueue.benchmarks.measuring import Group, Reading, Wanted, made, measure
+from pgqueue.benchmarks.measuring import Group, Reading, Wanted, made, measure, turned
 
 WANTED = Wanted("ours", "jobs/s", "floor")
 
 
-def test_every_trial_runs_once_a_round_in_an_order_that_rotates() -> None:
+def test_every_trial_runs_once_a_round_in_an_order_that_turns() -> None:
     begun: list[str] = []
-    trials = {name: partial(Reading, {name: 1.0}) for name in ("ours", "floor", "other")}
+    trials = {name: partial(Reading, {name: 1.0}) for name in ("ours", "floor", "other", "one")}
     group = Group("drain", "Drain", [WANTED], trials, rounds=4, notes=["a note"])
     findings = measure(group, begun.append)
     assert begun == [
-        *("ours", "floor", "other"),
-        *("floor", "other", "ours"),
-        *("other", "ours", "floor"),
-        *("ours", "floor", "other"),
+        *("ours", "floor", "other", "one"),
+        *("floor", "ours", "one", "other"),
+        *("ours", "floor", "other", "one"),
+        *("floor", "ours", "one", "other"),
     ]
     assert len(begun) == group.steps
     (figure,) = findings.figures
@@ -37,6 +37,17 @@ def test_a_figure_needs_no_floor() -> None:
     assert figure is not None
     assert figure.floor is None
     assert figure.floors == []
+
+
+def test_a_floor_that_is_missing_in_one_round_is_none() -> None:
+    figure = made(WANTED, [Reading({"ours": 2.0, "floor": 1.0}), Reading({"ours": 2.0})])
+    assert figure is not None
+    assert figure.floor is None
+    assert figure.floors == []
+
+
+def test_the_order_begins_elsewhere_in_each_round() -> None:
+    assert [turned("abcdef", number)[0] for number in range(4)] == ["a", "b", "e", "f"]
 
 
 def test_the_series_is_that_of_the_last_round() -> None:

@@ -8,10 +8,12 @@ import pytest
 
 from pgqueue.benchmarks.counter import Counter
 from pgqueue.benchmarks.draining import rate
+from pgqueue.benchmarks.errors import BenchmarkError
 from pgqueue.benchmarks.groups.cost import costs
 from pgqueue.benchmarks.groups.latency import shares
 from pgqueue.benchmarks.groups.pinned import ends
 from pgqueue.benchmarks.machine import cpu_seconds, own_peak_mb, resident_mb
+from pgqueue.benchmarks.process import Process
 from pgqueue.benchmarks.producer import moments
 
 
@@ -71,6 +73,15 @@ def test_a_count_is_seen_on_the_other_side(tmp_path: Path) -> None:
         assert other.value == 0
         one.value = 123_456_789_012
         assert other.value == 123_456_789_012
+
+
+def test_a_process_that_fails_is_quoted() -> None:
+    failing = Process("no_such_module", "postgresql:///nothing")
+    with failing as process, pytest.raises(BenchmarkError) as caught:
+        process.await_ready()
+    what, *words = str(caught.value).splitlines()
+    assert what == "a process of the benchmarks (no_such_module) ended."
+    assert "No module named pgqueue.benchmarks.no_such_module" in words[-1]
 
 
 def test_a_process_that_is_not_there_tells_nothing() -> None:
