@@ -23,8 +23,8 @@ FROM generate_series(1, %s) AS i
 """
 LEFT = """
 SELECT (SELECT count(*) FROM pgqueue.job), (SELECT count(lease) FROM pgqueue.job),
-       (SELECT count(*) FROM pgqueue.job_done),
-       (SELECT count(*) FROM pgqueue.job_dead)
+       (SELECT count(*) FROM pgqueue.job_done), (SELECT count(*) FROM pgqueue.job_dead),
+       (SELECT min(error_type || ': ' || message) FROM pgqueue.failure)
 """
 
 
@@ -66,10 +66,11 @@ def check(connection: psycopg.Connection, *, left: int = 0, done: int | None = N
     """Raise unless so many jobs are left, so many are in the history, and none is dead."""
     row = connection.execute(LEFT).fetchone()
     assert row is not None
-    found, held, kept, dead = row
+    found, held, kept, dead, failure = row
     if found != left or dead or done not in (None, kept):
         raise BenchmarkError(
             f"the measurement counts for nothing: {found:,} jobs are left ({left:,} expected), "
             f"{held:,} of them held by a worker; {kept:,} are in the history, {dead:,} are dead.\n"
+            f"{failure or 'No attempt failed.'}\n"
             "Hint: if nobody else works in this database, this is a bug: please report it."
         )

@@ -56,6 +56,5 @@ def group(lab: Lab) -> Group:
 def _trial(
     lab: Lab, name: str, lay_out: Callable[[psycopg.Connection], None], left: int
 ) -> Reading:
-    jobs = lab.plan.jobs
-    results = drain_by_workers(lab, lay_out, left=left, max_jobs=jobs)
-    return Reading({name: rate(jobs, results)})
+    results = drain_by_workers(lab, lay_out, left=left, max_jobs=lab.plan.jobs)
+    return Reading({name: rate(sum(each["count"] for each in results), results)})

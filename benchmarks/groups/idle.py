@@ -14,8 +14,8 @@ from ..stock import empty
 TRANSACTIONS, CPU, MEMORY = "transactions", "processor", "memory"
 WATCHED = 10 / 3
 """Seconds to watch, for each second of a timed figure: ten for the usual three."""
-QUIET = 3.0
-"""Seconds after which what a worker does at its start is over."""
+QUIET = 2
+"""The same for the time before, in which what a worker did at its start reaches the statistics."""
 COUNT = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = %s"
 
 
@@ -34,7 +34,7 @@ def _trial(lab: Lab) -> Reading:
         empty(connection)
     # Watched from another database, so that our own transactions are not among those counted.
     with lab.sleeping_worker() as worker, lab.connect_beside() as beside:
-        time.sleep(min(QUIET, lab.plan.seconds))
+        time.sleep(QUIET * lab.plan.seconds)
         began, count, cpu = time.monotonic(), _count(beside, lab), cpu_seconds(worker.pid)
         time.sleep(WATCHED * lab.plan.seconds)
         seconds = time.monotonic() - began

@@ -22,8 +22,6 @@ PACES = {
 from one to the next. After 300 ms a worker sleeps; after 40 ms it has not gone to sleep yet.
 """
 SHARES = {"p50": 0.50, "p99": 0.99}
-LEAST = 0.001
-"""Milliseconds. What is heard before the commit has returned to whoever made it counts as this."""
 
 Times = Sequence[tuple[int, int]]
 
@@ -77,7 +75,10 @@ def _await_empty(lab: Lab) -> None:
 
 
 def shares(name: str, committed: Times, started: Times) -> dict[str, float]:
-    """Percentiles in milliseconds of the time between both, by whatever key they have in common."""
+    """Percentiles in milliseconds of the time between both, by whatever key they have in common.
+
+    What is heard before the commit has returned to whoever made it took no time.
+    """
     starts = dict(started)
-    took = [max(LEAST, (starts[key] - at) / 1e6) for key, at in committed]
+    took = [max(0.0, (starts[key] - at) / 1e6) for key, at in committed]
     return {f"{name}, {share}": percentile(took, part) for share, part in SHARES.items()}

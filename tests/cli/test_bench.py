@@ -31,7 +31,7 @@ FIGURES = {
     "backlog": 4,
     "pinned": 3,
 }
-MAY_BE_NOTHING = ("transactions", "processor")
+MAY_BE_NOTHING = ("transactions", "processor", "pauses", "500 jobs/s")
 """In so short a time there may be none."""
 
 
