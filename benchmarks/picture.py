@@ -19,6 +19,8 @@ SUFFIXES = (".svg", ".png")
 OURS, FLOOR = "#0072b2", "#bbbbbb"
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 """Colours that differ for every kind of eye (Okabe and Ito)."""
+MANY = 1_000
+"""From here on, numbers beside an axis are written with commas."""
 WIDTH, BAR = 7.5, 0.5
 """Inches: as wide as a page of the documentation, and the room of a figure with its floor."""
 # Any: matplotlib's types know its settings one by one, by literals.
@@ -92,6 +94,8 @@ def draw_bars(axes: Axes, figures: Sequence[Figure]) -> None:
     axes.set_ylim(len(figures) - 0.5, -0.5)
     axes.set_xlabel(f"{figures[0].unit}   (blue: pgqueue, grey: its floor)")
     axes.tick_params(axis="y", length=0)
+    if top >= MANY:
+        axes.xaxis.set_major_formatter("{x:,.0f}")
 
 
 def _bar(axes: Axes, place: float, length: float, text: str, top: float, color: str) -> None:
@@ -108,4 +112,5 @@ def draw_series(axes: Axes, figures: Sequence[Figure]) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlabel("seconds")
     axes.set_ylabel(figures[0].unit)
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.legend(frameon=False)
