@@ -72,7 +72,8 @@ def commands() -> str:
     """Every command with its usage, its help and its options."""
     from pgqueue.cli.main import main
 
-    context = click.Context(main, info_name="pgqueue", max_content_width=100)
+    # With its own settings: a command remembers the help option that it showed first.
+    context = click.Context(main, info_name="pgqueue", **main.context_settings)
     return "\n\n".join(_commands(main, context))
 
 
