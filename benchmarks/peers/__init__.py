@@ -1,0 +1,1 @@
+"""The same work on the Python queues for PostgreSQL."""
