@@ -16,6 +16,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+import psycopg
+
 from pgqueue.embedded import EmbeddedServer
 
 from . import run
@@ -104,7 +106,7 @@ def _try(figures: Figures, peer: str, step: Step, databases: Databases, amount: 
     """What fails is told at the end, and stops nothing else."""
     try:
         step(figures, peer, databases, amount)
-    except RuntimeError as error:
+    except (RuntimeError, psycopg.Error) as error:
         figures.failures[f"{peer}, {step.__name__[1:]}"] = str(error)
 
 

@@ -57,7 +57,7 @@ class Driver:
     distribution: ClassVar[str] = "awa-pg"
     joins: ClassVar[str] = "awa.bridge, on the caller's psycopg, asyncpg or SQLAlchemy connection"
     keeps: ClassVar[str] = "kept in a ring of tables, truncated as it turns"
-    most: ClassVar[tuple[int, int]] = (10_000, 50_000)
+    most: ClassVar[tuple[int, int]] = (10_000, 20_000)
     all_finished: ClassVar[str] = f"SELECT {FINISHED} >= %(jobs)s"
     succeeded: ClassVar[str] = f"SELECT {FINISHED}"
 

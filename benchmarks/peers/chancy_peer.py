@@ -59,7 +59,7 @@ class Driver:
     distribution: ClassVar[str] = "chancy"
     joins: ClassVar[str] = "push_many_ex(cursor, …), a psycopg cursor of the caller's"
     keeps: ClassVar[str] = "kept in the table, pruned by a plugin"
-    most: ClassVar[tuple[int, int]] = (4, 20_000)
+    most: ClassVar[tuple[int, int]] = (4, 10_000)
     all_finished: ClassVar[str] = (
         "SELECT NOT EXISTS (SELECT FROM chancy_jobs WHERE state IN ('pending', 'running'))"
     )

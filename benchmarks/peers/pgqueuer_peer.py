@@ -51,7 +51,7 @@ class Driver:
     distribution: ClassVar[str] = "pgqueuer"
     joins: ClassVar[str] = "on the connection of its driver (here asyncpg)"
     keeps: ClassVar[str] = "deleted; a row in its log, rolled up into statistics"
-    most: ClassVar[tuple[int, int]] = (50_000, 1_000_000)
+    most: ClassVar[tuple[int, int]] = (20_000, 50_000)
     all_finished: ClassVar[str] = "SELECT NOT EXISTS (SELECT FROM pgqueuer)"
     succeeded: ClassVar[str] = "SELECT count(*) FROM pgqueuer_log WHERE status = 'successful'"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 from importlib.metadata import version
 
 from rich.console import Console
@@ -10,6 +11,9 @@ from rich.table import Table
 
 from .figures import TITLES, Figures
 from .peer import load
+
+WIDTH = 160
+"""Of a file or a pipe."""
 
 
 def show(figures: Figures, peers: list[str], heading: str) -> None:
@@ -20,7 +24,7 @@ def show(figures: Figures, peers: list[str], heading: str) -> None:
     for figure, title in TITLES.items():
         if figure in figures.values:
             table.add_row(title, *(_cell(figures.of(figure, peer)) for peer in peers))
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     console.print(table)
     for what, why in figures.left_out.items():
         console.print(f"left out: {what}: {why}", markup=False)
@@ -32,7 +36,7 @@ def _cell(values: list[float]) -> str:
     if not values:
         return "–"
     low, middle, high = min(values), statistics.median(values), max(values)
-    return f"[bold]{_number(middle)}[/]\n({_number(low)} to {_number(high)})"
+    return f"[bold]{_number(middle)}[/]\n{_number(low)} to {_number(high)}"
 
 
 def _number(value: float) -> str:

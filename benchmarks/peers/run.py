@@ -66,6 +66,8 @@ def drain(databases: Databases, name: str, jobs: int, settings: str, workers: in
         wal = _wal(connection) - before
         starts = [line["at"] for child in children for line in child.lines()]
         _check_succeeded(connection, name, jobs)
+    if not starts:
+        raise RuntimeError(f"{name}: all is finished and no handler has said that it started")
     return Drained(bulk, jobs / (end - min(starts)), wal / jobs)
 
 
