@@ -35,6 +35,8 @@ def show(figures: Figures, peers: list[str], heading: str) -> None:
 def _cell(values: list[float]) -> str:
     if not values:
         return "–"
+    if len(values) == 1:
+        return f"[bold]{_number(values[0])}[/]"
     low, middle, high = min(values), statistics.median(values), max(values)
     return f"[bold]{_number(middle)}[/]\n{_number(low)} to {_number(high)}"
 
