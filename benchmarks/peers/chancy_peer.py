@@ -1,7 +1,7 @@
 """Chancy, tuned by the reference of its Queue: jobs on the event loop, and eager polling.
 
-https://tkte.ch/chancy/chancy.queue.html: the default executor runs jobs in processes, as many as
-there are cores, and the queue is polled every 5 seconds for as many jobs as can run.
+https://tkte.ch/chancy/ and the docstrings of Queue and AsyncExecutor: the default executor runs
+jobs in processes, as many as there are cores, and the queue is polled every 5 seconds for as many.
 `eager_polling` polls when a job ends, and AsyncExecutor, "useful for running large numbers of
 IO-bound jobs", runs 100 at once. A worker writes down once a second what has finished.
 """

@@ -1,7 +1,7 @@
 """Oban for Python, tuned by its "Defining Queues": a higher limit for jobs that do not compute.
 
-https://oban.pro/docs/py/defining_queues.html: "There isn't a limit to … how many jobs may execute
-concurrently in each queue". The default is the limit of 10 that its producer and all of its
+https://oban.pro/docs/py, "Queue Guidelines": "There isn't a limit to … how many jobs may execute
+concurrently in each queue". The default is the limit of 10 that its producer and its first
 examples have. The pool is its own, `Oban.create_pool`; `oban start` uses uvloop, so does this.
 Bulk inserts and bulk acknowledgement are features of Oban Pro, which is not measured.
 """

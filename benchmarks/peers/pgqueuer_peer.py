@@ -1,6 +1,6 @@
 """PgQueuer, tuned by its "Performance Tuning": a larger batch_size for short jobs.
 
-https://pgqueuer.readthedocs.io/en/latest/guides/performance-tuning/ also says: a direct asyncpg
+https://janbjorge.github.io/pgqueuer/guides/performance-tuning/ also says: a direct asyncpg
 connection for the worker, `pgq autovac` after the installation (done here in both settings).
 `pgq run` uses uvloop, so does this. Durability is its default, `durable`.
 """
