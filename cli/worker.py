@@ -46,7 +46,7 @@ MOST_TASKS = 6
 @click.option("-c", "--concurrency", type=int, default=20, show_default=True, help="Jobs at once.")
 @click.option("--processes", type=click.IntRange(1, 256), default=1, help="Worker processes.")
 @click.option("--children", type=int, help='For tasks with run_in="process". By default: cores.')
-@click.option("--prefetch", type=int, default=500, help="Most jobs claimed ahead of a free slot.")
+@click.option("--prefetch", type=int, default=1000, help="Most jobs claimed ahead of a free slot.")
 @click.option("--once", is_flag=True, help="Stop when no job is due and none runs.")
 @click.option("--max-jobs", type=int, help="Stop after so many jobs.")
 @click.option("--max-idle", type=SECONDS, help="Stop after so long without a job.")

@@ -23,7 +23,7 @@ class WorkerSettings:
     """
     concurrency: int = 20
     """Jobs that run at once in this process, whether in threads or on the event loop."""
-    prefetch: int = 500
+    prefetch: int = 1_000
     """Most jobs claimed ahead of a free slot. Short jobs need it; long ones are not prefetched."""
     children: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Child processes for tasks with run_in="process"."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.rows import tuple_row
+from psycopg.waiting import wait_async
 
 from .dsn import normalise_dsn
 
@@ -33,6 +34,21 @@ CANCELLING = 2.0
 T = TypeVar("T")
 
 
+class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
+    """A connection that is closed when who waits for it is cancelled.
+
+    psycopg would ask the server to end the statement and wait for that, but the server may not hear
+    us any more.
+    """
+
+    async def wait(self, gen: Any, interval: float = 0.1, *more: Any, **options: Any) -> Any:
+        try:
+            return await wait_async(gen, self.pgconn.socket, interval, *more, **options)
+        except asyncio.CancelledError:
+            self.pgconn.finish()
+            raise
+
+
 class Link:
     """One autocommit connection under a name. Statements fail when it is lost; the next one
     reconnects.
@@ -47,7 +63,7 @@ class Link:
         self._conninfo = connection_string(dsn, name)
         self._name = name
         self._report = report
-        self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
+        self._connection: Connection | None = None
         self._lock = asyncio.Lock()
         self._down = False
         self.pooled = False
@@ -73,7 +89,7 @@ class Link:
                 raise
             return rows
 
-    async def connection(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+    async def connection(self) -> Connection:
         """The connection itself, connected, for what `fetch` cannot do."""
         async with self._lock:
             return await self._connect()
@@ -84,7 +100,7 @@ class Link:
         if connection is not None:
             await connection.close()
 
-    async def _connect(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+    async def _connect(self) -> Connection:
         if self._connection is not None and not self._connection.closed:
             return self._connection
         pause = FIRST_PAUSE
@@ -100,8 +116,8 @@ class Link:
                 self.connections += 1
                 return self._connection
 
-    async def _open(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
-        connection = await psycopg.AsyncConnection.connect(
+    async def _open(self) -> Connection:
+        connection = await Connection.connect(
             self._conninfo, autocommit=True, row_factory=tuple_row, prepare_threshold=None
         )
         try:
@@ -116,7 +132,7 @@ class Link:
             raise
         return connection
 
-    async def _after(self, error: BaseException, connection: psycopg.AsyncConnection[Any]) -> None:
+    async def _after(self, error: BaseException, connection: Connection) -> None:
         """A server that became read-only keeps its sockets open; only a new connection finds the
         primary.
         """
@@ -134,7 +150,7 @@ class Link:
 
 
 async def _fetch(
-    connection: psycopg.AsyncConnection[tuple[Any, ...]],
+    connection: Connection,
     query: str,
     parameters: Any = None,
     binary: bool = False,
@@ -143,27 +159,27 @@ async def _fetch(
     return await cursor.fetchall() if cursor.description else []
 
 
-async def _within(
-    deadline: float, connection: psycopg.AsyncConnection[Any], work: Coroutine[Any, Any, T]
-) -> T:
-    """The result of what a connection does. Raises TimeoutError when it is late, even when the
-    server does not hear us any more: then the connection is closed without a word.
+async def _within(deadline: float, connection: Connection, work: Coroutine[Any, Any, T]) -> T:
+    """The result of what a connection does. Raises TimeoutError when it is late: the server is
+    asked to end it, and if that does not help, the connection is closed without a word.
     """
-    task = asyncio.create_task(work)
+    loop = asyncio.get_running_loop()
+    asking: list[asyncio.Task[None]] = []
+    late = loop.call_later(deadline, lambda: asking.append(loop.create_task(_cancel(connection))))
     try:
-        await asyncio.wait({task}, timeout=deadline)
-        if task.done():
-            return task.result()
-        with contextlib.suppress(psycopg.Error, OSError):
-            await connection.cancel_safe(timeout=CANCELLING)
-        await asyncio.wait({task}, timeout=CANCELLING)
-        raise TimeoutError(f"the database did not answer within {deadline:g} s")
+        async with asyncio.timeout(deadline + 2 * CANCELLING):
+            return await work
+    except (TimeoutError, psycopg.errors.QueryCanceled):
+        if not asking:
+            raise
+        raise TimeoutError(f"the database did not answer within {deadline:g} s") from None
     finally:
-        if not task.done():
-            connection.pgconn.finish()
-            task.cancel()
-            await asyncio.wait({task})
-        task.cancelled() or task.exception()  # whatever it is, it was told already
+        late.cancel()
+
+
+async def _cancel(connection: Connection) -> None:
+    with contextlib.suppress(psycopg.Error, OSError):
+        await connection.cancel_safe(timeout=CANCELLING)
 
 
 def connection_string(dsn: str, name: str) -> str:

@@ -18,9 +18,9 @@ from ..events import Observer, Trouble
 from ..outcome import Succeeded, describe
 from .writer import Ended, Pair, Writer
 
-BATCH = 500
+BATCH = 1_000
 BATCH_BYTES = 2_000_000
-DELAY = 0.003
+DELAY = 0.005
 """Seconds that a result waits for company while other jobs run."""
 PROGRESS_EVERY = 1.0
 ASIDE = 1.0

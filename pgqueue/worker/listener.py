@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 
 import psycopg
 
-from ..database.link import Link
+from ..database.link import Connection, Link
 from ..events import ListenerDegraded, Observer
 
 CHANNEL = "pgqueue"
@@ -80,7 +80,7 @@ class Listener:
         self._rung = asyncio.Event()
         self._tested = asyncio.Event()
         self._test = f"test {id(self)} {worker}"
-        self._connection: psycopg.AsyncConnection[tuple[object, ...]] | None = None
+        self._connection: Connection | None = None
         self._watched: int | None = None
         self._asking = asyncio.Lock()
         self._doubtful = asyncio.Event()

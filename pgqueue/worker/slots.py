@@ -20,7 +20,7 @@ from .runner import Attempt, Runner
 from .threads import Threads
 from .writer import Ended
 
-TURN = 0.002
+TURN = 0.001
 """Seconds for which jobs that wait for nothing follow each other, before all else gets its turn."""
 
 
@@ -28,7 +28,8 @@ class Slots:
     """Runs claimed jobs as slots get free, higher priorities first.
 
     Each slot in use has a hand: a task that runs one job after the other while any wait here. A
-    task for each job would take longer than many a job.
+    task for each job would take longer than many a job. While a hand runs a job, another looks for
+    the next one; if the job never waited for anything, the first is back before the other began.
     """
 
     def __init__(
@@ -57,9 +58,9 @@ class Slots:
         self._turn = 0
         self._attempts: dict[tuple[int, int], Attempt] = {}
         self._interrupted: list[tuple[int, int]] = []
-        self._held: Counter[str] = Counter()
         self._hands = 0
-        self._turn_ends: float | None = None
+        self._looking = 0
+        self._turn_ends = 0.0
         self._closed = False
         self._context = contextvars.copy_context()
         self.finished = 0
@@ -81,7 +82,8 @@ class Slots:
 
     def held_of(self, queue: str) -> int:
         """Jobs of this queue that run or wait here."""
-        return self._held[queue]
+        running = sum(attempt.job.queue == queue for attempt in self._attempts.values())
+        return running + sum(claim.queue == queue for _, _, claim in self._waiting)
 
     def leases(self) -> list[tuple[int, int]]:
         """The (id, lease) of all that runs or waits here. Safe to call from another thread."""
@@ -97,15 +99,13 @@ class Slots:
     def take(self, claims: Iterable[Claim]) -> None:
         for claim in claims:
             self._turn += 1
-            self._held[claim.queue] += 1
             heapq.heappush(self._waiting, (-claim.priority, self._turn, claim))
         self.fill()
 
     def fill(self) -> None:
-        """Put free slots to work, as far as jobs wait for them."""
-        if not self._hands:
-            self._begin_turn()
-        for _ in range(min(len(self._waiting), self._free())):
+        """Have a hand look for the next job that waits, unless one is about to."""
+        if self._waiting and not self._looking and self._free() > 0:
+            self._looking += 1
             self._hands += 1
             asyncio.create_task(self._work())  # noqa: RUF006 - the loop and its job keep it
 
@@ -132,7 +132,6 @@ class Slots:
             if (claim.id, claim.lease) == (job_id, lease):
                 self._waiting.remove(entry)
                 heapq.heapify(self._waiting)
-                self._held[claim.queue] -= 1
                 if verdict == "cancel":
                     self._finisher.add(Ended(job_id, lease, claim.queue, Cancelled(), False))
                 return
@@ -142,7 +141,6 @@ class Slots:
         self._closed = True
         claims = [claim for _, _, claim in self._waiting]
         self._waiting.clear()
-        self._held.subtract(claim.queue for claim in claims)
         return [(claim.id, claim.lease) for claim in claims]
 
     def interrupt(self) -> None:
@@ -162,25 +160,22 @@ class Slots:
         """
         hand = asyncio.current_task()
         assert hand is not None
-        now = time.monotonic()
-        try:
-            while self._waiting and self._free() >= 0 and not hand.cancelling():
-                if self._turn_ends is None or now > self._turn_ends:
-                    await self._await_turn()
-                    now = time.monotonic()
-                elif attempt := self._begin(heapq.heappop(self._waiting)[2]):
-                    attempt.hand = hand
-                    now = await self._run(attempt)
-        finally:
-            self._hands -= 1
-            self.fill()
-
-    async def _await_turn(self) -> None:
-        """Let all else that is ready go on first. The turn is over for every hand."""
-        if self._turn_ends is not None:
-            self._turn_ends = None
-            asyncio.get_running_loop().call_soon(self._begin_turn)
-        await asyncio.sleep(0)
+        self._begin_turn()
+        while self._waiting and self._free() >= 0 and not hand.cancelling():
+            if time.monotonic() > self._turn_ends:
+                if self._looking > 1:
+                    break  # the other one goes on when all else has had its turn
+                await asyncio.sleep(0)
+                self._begin_turn()
+            elif attempt := self._begin(heapq.heappop(self._waiting)[2]):
+                attempt.hand = hand
+                self._looking -= 1
+                self.fill()
+                await self._run(attempt)
+                self._looking += 1
+        self._looking -= 1
+        self._hands -= 1
+        self.fill()
 
     def _begin_turn(self) -> None:
         self._turn_ends = time.monotonic() + TURN
@@ -188,7 +183,6 @@ class Slots:
     def _begin(self, claim: Claim) -> Attempt | None:
         task = self._app.knows(claim.task)
         if task is None:
-            self._held[claim.queue] -= 1
             self._unknown(claim)
             return None
         attempt = self._attempts[claim.id, claim.lease] = self._runner.prepare(claim, task)
@@ -208,22 +202,19 @@ class Slots:
             )
         return attempt
 
-    async def _run(self, attempt: Attempt) -> float:
-        """Run an attempt to its end; when that was."""
+    async def _run(self, attempt: Attempt) -> None:
         job = attempt.job
         job.started = time.monotonic()
         outcome = await in_context(self._context.copy(), self._runner.run(attempt))
-        ended = time.monotonic()
+        ran = time.monotonic() - job.started
         del self._attempts[job.id, job.lease]
-        self._held[job.queue] -= 1
         if attempt.stopped == "shutdown" and not attempt.returned and not job.completed:
             self._interrupted.append((job.id, job.lease))
         elif attempt.stopped != "lost":
             self._finisher.add(Ended(job.id, job.lease, job.queue, outcome, job.completed))
             claimed = job.completed and attempt.returned
-            self._count(attempt, Succeeded() if claimed else outcome, ended - job.started)
+            self._count(attempt, Succeeded() if claimed else outcome, ran)
         self._freed()
-        return ended
 
     def _count(self, attempt: Attempt, outcome: Outcome, ran: float) -> None:
         job = attempt.job

@@ -108,7 +108,7 @@ class Writer:
         """
         if not group:
             return []
-        arrays = _arrays([ended.pair for ended in group])
+        arrays = _arrays(group)
         try:
             parameters = {**arrays, "queue": queue, "results": _results(group)}
             rows = await self._link.fetch(_COMPLETE.text, parameters)
@@ -167,17 +167,17 @@ class Writer:
         self, group: list[Ended], *, leased: bool = False
     ) -> tuple[list[Ended], list[Ended]]:
         """Parts those whose rows somebody has locked from the others, or from the leased others."""
-        arrays = _arrays(sorted(ended.pair for ended in group))
+        arrays = _arrays(sorted(group))
         free = dict(await self._link.fetch(_HELD.text, arrays))
         others = [ended for ended in group if free.get(ended.id, not leased)]
         return others, [ended for ended in group if free.get(ended.id) is False]
 
 
-def _arrays(pairs: Sequence[Pair]) -> dict[str, str]:
+def _arrays(pairs: Sequence[Pair] | Sequence[Ended]) -> dict[str, str]:
     """Ids and their leases as array literals; the ids must rise."""
     return {
-        "ids": "{" + ",".join([str(id) for id, _ in pairs]) + "}",
-        "leases": "{" + ",".join([str(lease) for _, lease in pairs]) + "}",
+        "ids": "{" + ",".join([str(pair[0]) for pair in pairs]) + "}",
+        "leases": "{" + ",".join([str(pair[1]) for pair in pairs]) + "}",
     }
 
 
