@@ -21,12 +21,12 @@ from ..settings import WorkerSettings
 from .claimer import Claimer
 from .finisher import BATCH, Finisher
 from .janitor import Janitor
-from .listener import Listener
+from .listener import Listener, too_often
 from .memory import resident_mb
 from .slots import Slots
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.05
-"""Pauses between looks while awake."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.005, 0.05
+"""Pauses between looks while awake: short enough to be quick, long enough to find several jobs."""
 LONGEST_POLL = 0.25
 """The longest pause when nobody will ring."""
 AWAKE = 1.0
@@ -80,7 +80,7 @@ class Feeder:
         self._last_job = time.monotonic()
         self._checked_memory = 0.0
         self._pause = FIRST_PAUSE
-        self._awake_until = 0.0
+        self._awake_until, self._claimed_before = 0.0, 0
         self._full_since: float | None = None
         self._at_limit = False
         self.asleep = False
@@ -205,7 +205,7 @@ class Feeder:
         """
         if self.asleep:
             await self._sleep()
-        elif not self._settings.once and time.monotonic() >= self._awake_until:
+        elif not self._settings.once and self._is_calm():
             self.asleep = await self._listener.arm()
             if self.asleep:
                 return
@@ -221,11 +221,23 @@ class Feeder:
             longest = min(longest, self._settings.max_idle)
         if await self._listener.sleep(longest):
             if self._listener.rang_too_often(self._finisher.quickest):
-                self._awake_until = time.monotonic() + AWAKE
+                self._stay_awake()
                 await self._wake_up()
             elif not self._listener.holds_bells:
                 await self._interruptible(AFTER_HOLDER)
         self.asleep = self.asleep and await self._listener.arm()
+
+    def _stay_awake(self) -> None:
+        self._awake_until, self._claimed_before = time.monotonic() + AWAKE, self._claimed
+
+    def _is_calm(self) -> bool:
+        """Whether the bells would not ring too often, as far as can be told while awake."""
+        if time.monotonic() < self._awake_until:
+            return False
+        if too_often((self._claimed - self._claimed_before) / AWAKE, self._finisher.quickest):
+            self._stay_awake()
+            return False
+        return True
 
     async def _wake_up(self) -> None:
         self.asleep = False

@@ -54,6 +54,11 @@ FROM unnest(CAST(%s AS text[])) AS q(queue)
 _KEYS = "SELECT CAST(hashtext(queue) AS text) FROM unnest(CAST(%s AS text[])) AS q(queue)"
 
 
+def too_often(rings: float, commit: float) -> bool:
+    """Whether so many rings a second would take too much of the time for commits."""
+    return rings * commit > MOST_RINGING
+
+
 class Listener:
     """The bells of one worker process. Without a working LISTEN, `arm` says no and the worker
     polls.
@@ -149,12 +154,12 @@ class Listener:
         self._rung.set()
 
     def rang_too_often(self, commit: float) -> bool:
-        """Whether the rings of late, at so many seconds for each, were too many."""
+        """Whether the rings of late were too many, when a commit takes so many seconds."""
         elapsed = time.monotonic() - self._counted_since
-        too_often = self._rings * commit > MOST_RINGING * max(elapsed, COUNTING)
-        if too_often or elapsed > COUNTING:
+        many = too_often(self._rings / max(elapsed, COUNTING), commit)
+        if many or elapsed > COUNTING:
             self._rings, self._counted_since = 0, time.monotonic()
-        return too_often
+        return many
 
     async def disarm(self) -> None:
         """Let go of the bells, and wake the other sleepers so that one of them takes over."""
