@@ -265,8 +265,8 @@ class Feeder:
     def _enough(self) -> bool:
         settings = self._settings
         if settings.max_jobs is not None and self._claimed >= settings.max_jobs:
-            self.worn_out = True
-            return True
+            self.worn_out = not self._slots.waiting  # those are claimed, and will be run
+            return self.worn_out
         now = time.monotonic()
         if (
             settings.max_idle is not None
