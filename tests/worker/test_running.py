@@ -197,6 +197,18 @@ async def test_max_jobs(app: PgQueue, connection: Connection, events: Events) ->
     assert value(connection, "SELECT count(*) FROM pgqueue.job WHERE attempt = 0") == 13
 
 
+async def test_max_jobs_are_run_although_they_were_claimed_ahead(
+    app: PgQueue, connection: Connection, events: Events
+) -> None:
+    @app.task
+    async def t() -> None: ...
+
+    app.enqueue_many(connection, [t.job() for _ in range(1_000)])
+    await asyncio.wait_for(working(app, max_jobs=800).run(), 30)
+    assert len(events.finished()) == 800
+    assert value(connection, "SELECT count(*) FROM pgqueue.job WHERE attempt = 0") == 200
+
+
 async def test_max_idle(app: PgQueue, connection: Connection, events: Events) -> None:
     @app.task
     async def t() -> None: ...
