@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 import struct
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 _FORM = struct.Struct("=q")
@@ -34,10 +33,5 @@ class Counter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._memory.close()
