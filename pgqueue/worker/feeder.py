@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import random
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -73,7 +72,7 @@ class Feeder:
         self._changed = changed
         self._stopping = stopping
         self._trouble = trouble
-        self._queues = deque(settings.queues)
+        self._served = dict.fromkeys(settings.queues, 0.0)
         self._claimed = 0
         self._rate = 0.0
         self._measured = (time.monotonic(), 0)
@@ -153,14 +152,13 @@ class Feeder:
                     await self._changed.wait()
 
     async def _claim(self, room: int) -> Look:
-        """One look at every queue, beginning with the one that was last looked at longest ago.
-        Each gets its share of the room, and what is left of the shares of those before it.
+        """One look at every queue, beginning with the one that got least for its weight. Each gets
+        its share of the room, and what is left of the shares of those before it.
         """
         self._listener.hush()
         self._at_limit = found = more = False
-        weight = sum(self._settings.weight_of(queue) for queue in self._queues)
-        for queue in list(self._queues):
-            self._queues.rotate(-1)
+        weight = sum(map(self._settings.weight_of, self._served))
+        for queue in sorted(self._served, key=self._served.__getitem__):
             share = -(-room * self._settings.weight_of(queue) // weight)
             weight -= self._settings.weight_of(queue)
             most = self._within_limit(queue, share)
@@ -176,12 +174,19 @@ class Feeder:
             found = found or bool(claims)
             more = more or len(claims) == most
             self._claimed += len(claims)
+            self._serve(queue, len(claims), exhausted=len(claims) < most)
             room -= len(claims)
             if claims:
                 self._slots.take(claims)
             if room <= 0 or self._stopping.is_set():
                 return Look(found, True)
         return Look(found, more)
+
+    def _serve(self, queue: str, jobs: int, *, exhausted: bool) -> None:
+        """Remember what a queue got for its weight. An empty one saves nothing up for later."""
+        self._served[queue] += jobs / self._settings.weight_of(queue)
+        if exhausted:
+            self._served[queue] = max(self._served.values())
 
     def _within_limit(self, queue: str, share: int) -> int:
         limit = self._settings.queues[queue]
