@@ -40,7 +40,7 @@ BEGIN
     IF queue IS NULL THEN
         UPDATE pgqueue.job j
         SET ready_xid = pg_current_xact_id()::text::bigint, run_at = now()
-        WHERE j.id = retry.id AND j.ready_xid IS NULL
+        WHERE j.id = retry.id AND coalesce(j.ready_xid, 0) = 0  -- IS NULL would invite job_waiting
         RETURNING j.queue INTO queue;
     END IF;
     IF queue IS NULL THEN
