@@ -1,6 +1,5 @@
-"""What must stay true of the schema for ever: comments, indexes, HOT updates, plans, names."""
+"""What must stay true of the schema for ever: comments, indexes, HOT updates, names."""
 
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -111,106 +110,6 @@ def test_a_heartbeat_is_a_hot_update(connection: Connection) -> None:
     with connection.transaction():
         connection.execute("SELECT pgqueue.renew(%s, 1)", [worker])
         assert row(connection, UPDATES, "pgqueue.worker") == {"updated": 1, "hot": 1}
-
-
-# Plans
-
-
-@pytest.fixture
-def plans(connection: Connection) -> Callable[[], list[str]]:
-    """The plans of the statements inside functions since the last call, as auto_explain says."""
-    try:
-        connection.execute("LOAD 'auto_explain'")
-    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFile) as error:
-        pytest.skip(f"auto_explain cannot be loaded here: {error}")
-    seen: list[str] = []
-    connection.add_notice_handler(lambda notice: seen.append(notice.message_primary or ""))
-    for setting, to in (
-        ("log_min_duration", "0"),
-        ("log_nested_statements", "on"),
-        ("log_level", "notice"),
-    ):
-        connection.execute(f"SET auto_explain.{setting} = {to}".encode())
-
-    def plans() -> list[str]:
-        found = [plan for plan in seen if "plan:" in plan and "pgqueue.job" in plan]
-        seen.clear()
-        return found
-
-    return plans
-
-
-def empty_out(connection: Connection) -> None:
-    """Leave job as an ANALYZE at an unlucky moment finds it: no rows known, a thousand to come."""
-    connection.execute("INSERT INTO pgqueue.job (task) SELECT 't' FROM generate_series(1, 1000)")
-    connection.execute("DELETE FROM pgqueue.job")
-    connection.execute("VACUUM ANALYZE pgqueue.job")
-    query = "SELECT reltuples FROM pg_class WHERE oid = 'pgqueue.job'::regclass"
-    assert value(connection, query) == 0
-    connection.execute("INSERT INTO pgqueue.job (task) SELECT 't' FROM generate_series(1, 1000)")
-
-
-@pytest.mark.parametrize("keep", [True, False])
-def test_claim_and_complete_walk_the_right_index(
-    connection: Connection, plans: Callable[[], list[str]], keep: bool
-) -> None:
-    empty_out(connection)
-    if not keep:
-        connection.execute("UPDATE pgqueue.queue SET keep_succeeded = NULL")
-    worker = register(connection)
-    plans()
-    # From the sixth call on, PL/pgSQL may use a generic plan.
-    for _ in range(8):
-        claimed = claim(connection, worker, 10)
-        (plan,) = plans()
-        assert "Index Scan using job_ready on job c" in plan
-        assert "Index Scan using job_pkey on job j" in plan
-        assert "Sort" not in plan
-        assert "Seq Scan" not in plan
-        complete(connection, *claimed)
-        (plan,) = plans()
-        assert "Index Scan using job_pkey on job j" in plan
-        assert "Seq Scan on job" not in plan
-
-
-ONE_JOB = {
-    "fail": "SELECT pgqueue.fail(%(id)s, %(lease)s, NULL, 'E', 'm')",
-    "snooze": "SELECT pgqueue.snooze(%(id)s, %(lease)s, '1 s')",
-    "cancel_running": "SELECT pgqueue.cancel_running(%(id)s, %(lease)s)",
-    "release": "SELECT pgqueue.release(ARRAY[%(id)s], ARRAY[%(lease)s])",
-    "check_leases": "SELECT * FROM pgqueue.check_leases(ARRAY[%(id)s], ARRAY[%(lease)s])",
-    "cancel": "SELECT pgqueue.cancel(%(id)s)",
-    "retry": "SELECT pgqueue.retry(%(id)s)",
-    "await_job": "SELECT pgqueue.await_job(%(id)s)",
-    "report_progress": "SELECT pgqueue.report_progress(%(id)s, %(lease)s, '{}')",
-}
-
-
-@pytest.mark.parametrize("function", ONE_JOB)
-def test_one_job_is_found_by_its_key(
-    connection: Connection, plans: Callable[[], list[str]], function: str
-) -> None:
-    empty_out(connection)
-    (claimed,) = claim(connection, register(connection))
-    plans()
-    connection.execute(ONE_JOB[function].encode(), claimed)
-    touching = [plan for plan in plans() if " on job" in plan]
-    assert touching
-    for plan in touching:
-        assert "Seq Scan on job" not in plan
-        assert "Index Scan using job_ready" not in plan
-
-
-def test_promote_walks_the_waiting_jobs(
-    connection: Connection, plans: Callable[[], list[str]]
-) -> None:
-    empty_out(connection)
-    enqueue(connection, run_at="2100-01-01")
-    plans()
-    connection.execute("SELECT pgqueue.promote()")
-    found = "\n".join(plans())
-    assert "job_waiting" in found
-    assert "Seq Scan" not in found
 
 
 # Names
