@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from pgqueue.cli.values import QUEUE_LIMIT, WHERE, parse_duration, parse_moment
+from pgqueue.cli.values import QUEUE_LIMIT, QUEUE_WEIGHT, WHERE, parse_duration, parse_moment
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,15 @@ def test_queues_with_limits() -> None:
     for text in ("mail:0", "mail:-1", "mail:x", "mail:100001"):
         with pytest.raises(click.BadParameter):
             QUEUE_LIMIT.convert(text, None, None)
+
+
+def test_queues_with_weights() -> None:
+    assert QUEUE_WEIGHT.convert("mail=3", None, None) == ("mail", 3)
+    assert QUEUE_WEIGHT.convert("a=b=1000", None, None) == ("a=b", 1000)
+    assert QUEUE_WEIGHT.convert(("mail", 3), None, None) == ("mail", 3)
+    for text in ("mail", "mail=", "=3", "mail=0", "mail=-1", "mail=x", "mail=1001", "mail=1.5", ""):
+        with pytest.raises(click.BadParameter, match="is not a weight: write email=3"):
+            QUEUE_WEIGHT.convert(text, None, None)
 
 
 def test_conditions() -> None:

@@ -64,6 +64,10 @@ def test_a_queue_that_no_task_uses_is_doubted(shop: Program) -> None:
         (["-q", "mail:0"], '"0" is not a limit'),
         (["-q", "mail:many"], '"many" is not a limit'),
         (["-q", "mail", "-q", "mail:3"], "queue mail is given twice"),
+        (["-q", "mail", "--weight", "mail"], '"mail" is not a weight: write email=3'),
+        (["-q", "mail", "--weight", "mail=0"], '"mail=0" is not a weight'),
+        (["-q", "mail", "--weight", "mail=many"], '"mail=many" is not a weight'),
+        (["--weight", "mail=3"], 'weights names the queue "mail", which is not served.'),
         (["-c", "0"], "concurrency lies between 1 and 100000, got 0."),
         (["--lease", "1s"], "must be at least twice the heartbeat"),
         (["--grace", "soon"], '"soon" is not a duration'),
@@ -136,6 +140,7 @@ def test_settings_come_from_variables_too(shop: Program, connection: Connection)
 def test_several_processes_under_one_parent(shop: Program, connection: Connection) -> None:
     flags = ["--processes", "2", "-q", "mail:3", "-q", "a:b:", "-c", "4", "--name", "twin"]
     flags += ["-d", shop.environment["PGQUEUE_DSN"], "--heartbeat", "2s", "--no-listen"]
+    flags += ["--weight", "mail=3", "--weight", "a:b=2"]
     running = shop.start("worker", *flags)
     eventually(lambda: len(workers(connection)) == 2)
     pids = workers(connection)
@@ -143,6 +148,7 @@ def test_several_processes_under_one_parent(shop: Program, connection: Connectio
     assert values(connection, "SELECT DISTINCT queues FROM pgqueue.workers") == [["mail", "a:b"]]
     assert values(connection, "SELECT DISTINCT name FROM pgqueue.workers") == ["twin"]
     command = Path(f"/proc/{pids[0]}/cmdline").read_text()
+    assert "\0--weight\0mail=3\0--weight\0a:b=2\0" in command
     assert "postgresql://" not in command
     _, err = end(running)
     assert running.returncode == 0, err

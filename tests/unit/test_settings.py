@@ -23,6 +23,27 @@ from pgqueue import InvalidOption, PgQueue, WorkerSettings
             {"queues": "default"},
             'queues maps names to limits, as in {"default": None}, got str.',
         ),
+        ({"weights": {"mail": 3}}, 'weights names the queue "mail", which is not served.'),
+        (
+            {"queues": {"a": None}, "weights": {"a": 0}},
+            "the weight of queue a lies between 1 and 1000, got 0.",
+        ),
+        (
+            {"queues": {"a": None}, "weights": {"a": 1001}},
+            "the weight of queue a lies between 1 and 1000, got 1001.",
+        ),
+        (
+            {"queues": {"a": None}, "weights": {"a": 1.5}},
+            "the weight of queue a is an integer, got float.",
+        ),
+        (
+            {"queues": {"a": None}, "weights": {"a": None}},
+            "the weight of queue a is an integer, got NoneType.",
+        ),
+        (
+            {"queues": {"a": None}, "weights": ["a"]},
+            "weights maps names of queues to numbers, got list.",
+        ),
         ({"concurrency": 0}, "concurrency lies between 1 and 100000, got 0."),
         ({"concurrency": True}, "concurrency is an integer, got bool."),
         ({"prefetch": -1}, "prefetch lies between 0 and 10000, got -1."),
@@ -68,6 +89,11 @@ def test_settings_out_of_bounds(settings: dict[str, Any], message: str) -> None:
 def test_settings_within_bounds(settings: dict[str, Any]) -> None:
     found = WorkerSettings(**settings)
     assert {name: getattr(found, name) for name in settings} == settings
+
+
+def test_a_queue_without_a_weight_weighs_one() -> None:
+    settings = WorkerSettings(queues={"a": None, "b": 2}, weights={"a": 1000})
+    assert (settings.weight_of("a"), settings.weight_of("b")) == (1000, 1)
 
 
 def test_settings_are_frozen() -> None:
