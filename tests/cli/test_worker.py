@@ -123,6 +123,7 @@ def test_json_logs_are_lines_of_json_and_nothing_else(
 
 def test_settings_come_from_variables_too(shop: Program, connection: Connection) -> None:
     shop.environment |= {"PGQUEUE_WORKER_CONCURRENCY": "3", "PGQUEUE_WORKER_QUEUES": "mail:1 x"}
+    shop.environment["PGQUEUE_WORKER_WEIGHTS"] = "mail=3 x=2"
     ran = shop.alone("worker", "--once")
     assert "  runs      3 at once" in ran.err
     assert "  queues    mail:1  x" in ran.err
@@ -132,6 +133,7 @@ def test_settings_come_from_variables_too(shop: Program, connection: Connection)
         "value": "3",
         "source": "PGQUEUE_WORKER_CONCURRENCY",
     }
+    assert found["worker.weights"]["value"] == "mail=3 x=2"
     assert found["worker.lease"]["value"] == 15
     assert found.keys().isdisjoint({"worker.parent", "worker.dry_run", "worker.once"})
     assert "  15s  " in shop.alone("config").out
