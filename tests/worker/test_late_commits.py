@@ -1,53 +1,103 @@
 """Jobs whose transactions commit late, in any order, are neither slept through nor passed over."""
 
 import asyncio
-import itertools
 import random
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import psycopg
 import pytest
 
 from pgqueue import PgQueue, current_job
+from pgqueue.task import Task
 from pgqueue.worker.claimer import Claim, Claimer
-from tests.support.jobs import Connection, value
+from tests.support.jobs import Connection, value, values
 from tests.support.waiting import eventually
 from tests.support.working import all_ended, soon, working
 
 NEVER = 60.0
 """A poll interval that no test lives to see."""
+KILL_LISTENERS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name LIKE 'pgqueue listener%%'
+"""
+
+
+@pytest.fixture
+def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The listener's test of itself wakes sleepers too, which would hide that no bell rang."""
+    monkeypatch.setattr("pgqueue.worker.listener.SELF_TEST_EVERY", NEVER)
+
+
+def enqueue_at_times(
+    dsn: str, t: Task[[], Any], seed: int, rounds: int, open_for: tuple[float, ...]
+) -> int:
+    """Transactions stay open for a while after they enqueued; then nobody makes a sound."""
+    chance = random.Random(seed)
+    with psycopg.connect(dsn) as own:
+        own.isolation_level = (
+            psycopg.IsolationLevel.REPEATABLE_READ
+            if seed % 2
+            else psycopg.IsolationLevel.READ_COMMITTED
+        )
+        for _ in range(rounds):
+            t.enqueue(own)
+            time.sleep(chance.choice(open_for))  # uncommitted for so long
+            own.commit()
+            time.sleep(chance.choice((0, 0.02, 0.3)))  # silent for so long
+    return rounds
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undisturbed")
 async def test_no_wake_up_is_lost(app: PgQueue, connection: Connection, dsn: str) -> None:
-    """Transactions stay open for a while after they enqueued; then nobody else makes a sound."""
-    committed = itertools.count()
+    @app.task
+    async def t() -> None: ...
+
+    async with working(app, poll=NEVER, name="a"), working(app, poll=NEVER, name="b"):
+        enqueuing = partial(enqueue_at_times, dsn, t, rounds=12, open_for=(0, 0, 0.01, 0.1, 0.3))
+        committed = await asyncio.gather(
+            *(asyncio.to_thread(enqueuing, seed=seed) for seed in range(10))
+        )
+        await all_ended(connection, within=10)
+    assert value(connection, "SELECT count(*) FROM pgqueue.job_done") == sum(committed) == 120
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("undisturbed")
+async def test_no_wake_up_is_lost_when_listeners_lose_their_connections(
+    app: PgQueue, connection: Connection, connect: Callable[..., Connection], dsn: str
+) -> None:
+    """Their bells are lost with them, and whoever enqueues meanwhile does not ring."""
+    over = threading.Event()
 
     @app.task
     async def t() -> None: ...
 
-    def enqueue_some(seed: int) -> None:
-        chance = random.Random(seed)
-        with psycopg.connect(dsn) as own:
-            own.isolation_level = (
-                psycopg.IsolationLevel.REPEATABLE_READ
-                if seed % 2
-                else psycopg.IsolationLevel.READ_COMMITTED
-            )
-            for _ in range(12):
-                t.enqueue(own)
-                time.sleep(chance.choice((0, 0, 0.01, 0.1, 0.3)))  # uncommitted for so long
-                own.commit()
-                next(committed)
-                time.sleep(chance.choice((0, 0.02, 0.3)))  # silent for so long
+    def kill_listeners() -> int:
+        """One after the other, as soon as it holds a bell; how many that were."""
+        killed, chance = 0, random.Random(0)
+        with connect() as own:
+            while not over.wait(chance.choice((0.05, 0.2, 0.7))):
+                killed += len(values(own, KILL_LISTENERS))
+        return killed
 
     async with working(app, poll=NEVER, name="a"), working(app, poll=NEVER, name="b"):
-        await asyncio.gather(*(asyncio.to_thread(enqueue_some, seed) for seed in range(10)))
+        killing = asyncio.create_task(asyncio.to_thread(kill_listeners))
+        enqueuing = partial(
+            enqueue_at_times, dsn, t, rounds=5, open_for=(0, 0.01, 0.1, 0.3, 1.0, 2.0)
+        )
+        committed = await asyncio.gather(
+            *(asyncio.to_thread(enqueuing, seed=seed) for seed in range(10))
+        )
+        over.set()
+        assert await killing > 5
         await all_ended(connection, within=10)
-    assert next(committed) == value(connection, "SELECT count(*) FROM pgqueue.job_done") == 120
+    assert value(connection, "SELECT count(*) FROM pgqueue.job_done") == sum(committed) == 50
 
 
 @pytest.mark.slow
