@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from pgqueue import PgQueue
+from pgqueue.handle import Job
 from pgqueue.worker.claimer import Claim, Claimer
 from pgqueue.worker.finisher import Finisher
 from pgqueue.worker.janitor import Janitor
+from pgqueue.worker.listener import Listener
 from tests.support.jobs import Connection, value, values
 from tests.support.waiting import heard
 from tests.support.working import all_ended, asleep, become, soon, working
@@ -163,6 +165,44 @@ async def test_it_goes_back_to_sleep_after_a_while(
             await soon(lambda: asleep(worker))
             assert values(connection, HOLDERS) == ["pgqueue listener a"]
             await become(connection, t.enqueue(connection), "succeeded")
+
+
+async def test_what_was_committed_just_before_the_bell_was_taken_is_found(
+    app: PgQueue, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody slept when it was enqueued, so nobody rang."""
+    enqueued: list[Job[None]] = []
+    arm = Listener.arm
+
+    @app.task
+    async def t() -> None: ...
+
+    async def arm_late(listener: Listener) -> bool:
+        if len(enqueued) < 5:
+            enqueued.append(t.enqueue(connection))
+        return await arm(listener)
+
+    monkeypatch.setattr(Listener, "arm", arm_late)
+    async with working(app, poll=NEVER) as worker:
+        await soon(lambda: asleep(worker))
+        await all_ended(connection, within=10)
+        assert enqueued
+
+
+async def test_nobody_falls_asleep_while_an_enqueuer_has_not_committed(
+    app: PgQueue, connection: Connection, connect: Callable[..., Connection], looks: dict[str, int]
+) -> None:
+    @app.task
+    async def t() -> None: ...
+
+    own = connect(autocommit=False)
+    enqueued = t.enqueue(own)
+    async with working(app, poll=NEVER) as worker:
+        await soon(lambda: looks["claims"] > 10)
+        assert not asleep(worker)
+        own.commit()
+        await become(connection, enqueued, "succeeded", within=10)
+        await soon(lambda: asleep(worker))
 
 
 @pytest.fixture
