@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from pgqueue.worker import watermark
-from tests.support import complete, enqueue, register
+from tests.support import claim_one, complete, enqueue, expire, register, rescue, value
 from tests.support.jobs import Row
 from tests.support.scanning import Scanner
 
@@ -128,3 +128,52 @@ def test_writers_that_end_in_any_order_lose_nothing(
         assert [found["id"] for found in claimed] == ([] if number == 2 else [id])
         complete(connection, *claimed)
         churn(scanner, 30)
+
+
+def test_writers_that_end_together_are_both_looked_for(
+    connection: Connection, scanner: Scanner, writer: Callable[[], Connection]
+) -> None:
+    """One look back is for all of them, so it begins at the oldest."""
+    first, second = writer(), writer()
+    expected = {enqueue(first), enqueue(second)}
+    churn(scanner, 30)
+    scanner.now += watermark.PATIENCE
+    churn(scanner, 30)
+    second.execute("COMMIT")
+    first.execute("COMMIT")
+    claimed = scanner.claim(100) + scanner.claim(100)
+    assert {found["id"] for found in claimed} == expected
+
+
+@pytest.mark.parametrize("way", ["release", "rescue"])
+def test_a_job_that_comes_back_to_an_old_place_is_found_by_the_scan_after_next(
+    connection: Connection, scanner: Scanner, way: str
+) -> None:
+    id = enqueue(connection)
+    worker = register(connection)
+    claimed = claim_one(connection, worker)
+    churn(scanner, 30)
+    if way == "release":
+        release = "SELECT pgqueue.release(ARRAY[%s::bigint], ARRAY[%s::bigint])"
+        assert value(connection, release, id, claimed["lease"]) == 1
+    else:
+        expire(connection, worker)
+        assert len(rescue(connection)) == 1
+    found = scanner.claim(100) + scanner.claim(100)
+    assert [job["id"] for job in found] == [id]
+
+
+def test_retries_and_snoozed_jobs_come_back_to_a_new_place(
+    connection: Connection, scanner: Scanner
+) -> None:
+    enqueue(connection)
+    enqueue(connection)
+    failed, snoozed = scanner.claim(2)
+    churn(scanner, 30)
+    for query, job in (
+        ("SELECT pgqueue.fail(%s, %s, '0 s', 'E', 'm')", failed),
+        ("SELECT pgqueue.snooze(%s, %s, '0 s')", snoozed),
+    ):
+        connection.execute(query.encode(), [job["id"], job["lease"]])
+        connection.execute("SELECT pgqueue.promote()")
+        assert [found["id"] for found in scanner.claim(100)] == [job["id"]]
