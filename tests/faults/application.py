@@ -101,6 +101,15 @@ def sleeps(seconds: float) -> None:
     time.sleep(seconds)
 
 
+@app.task
+async def blocks() -> None:
+    """Holds up the event loop until the oracle has an effect of another job."""
+    _start(current_job())
+    with psycopg.connect(DIRECT, autocommit=True, application_name="handler") as connection:
+        while not connection.execute("SELECT FROM oracle.effect").rowcount:
+            time.sleep(0.02)
+
+
 @app.task(run_in="process")
 def in_child(seconds: float) -> int:
     """Sleeps in a child process."""

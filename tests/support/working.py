@@ -12,11 +12,16 @@ from pgqueue import PgQueue, Worker
 from pgqueue.events import Event, JobFinished, JobStarted
 from pgqueue.handle import Job
 from pgqueue.worker.parts import Parts
-from tests.support.jobs import rows, state, value
+from tests.support.jobs import rows, state, value, values
 
 T = TypeVar("T")
 E = TypeVar("E")
 
+HOLDERS = """
+    SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND classid = 7077 AND mode = 'ExclusiveLock' AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 QUICK: dict[str, Any] = {"heartbeat": 0.5, "lease": 1.5, "grace": 10.0}
 """Settings under which crashes are noticed within two seconds."""
 
@@ -66,6 +71,11 @@ def asleep(worker: Worker) -> bool:
     """Whether the worker sleeps until a bell rings."""
     parts = worker._parts
     return parts is not None and parts._feeder.asleep
+
+
+def bell_holders(connection: psycopg.Connection[Any]) -> list[str]:
+    """Whose connections hold a bell, each once for every queue."""
+    return values(connection, HOLDERS)
 
 
 async def soon(condition: Callable[[], T], *, what: str = "", within: float = 20.0) -> T:

@@ -12,17 +12,12 @@ from pgqueue.worker.claimer import Claim, Claimer
 from pgqueue.worker.finisher import Finisher
 from pgqueue.worker.janitor import Janitor
 from pgqueue.worker.listener import Listener
-from tests.support.jobs import Connection, value, values
+from tests.support.jobs import Connection, value
 from tests.support.waiting import heard
-from tests.support.working import all_ended, asleep, become, soon, working
+from tests.support.working import all_ended, asleep, become, bell_holders, soon, working
 
 NEVER = 60.0
 """Longer than any test lives."""
-HOLDERS = """
-    SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
-    WHERE locktype = 'advisory' AND classid = 7077 AND mode = 'ExclusiveLock' AND granted
-      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -63,10 +58,10 @@ async def test_the_holder_keeps_the_bell_while_it_runs_one_job_after_the_other(
             enqueued = t.enqueue(connection)
             assert ringing() == ["default"]
             await running.wait()
-            assert values(connection, HOLDERS) == ["pgqueue listener a"]
+            assert bell_holders(connection) == ["pgqueue listener a"]
             go_on.set()
             await become(connection, enqueued, "succeeded")
-            assert values(connection, HOLDERS) == ["pgqueue listener a"]
+            assert bell_holders(connection) == ["pgqueue listener a"]
             assert asleep(worker)
         assert ringing() == []
 
@@ -88,9 +83,9 @@ async def test_a_holder_whose_slots_stay_full_hands_the_bell_on(
         await soon(lambda: asleep(full))
         async with working(app, poll=NEVER, concurrency=1, name="heir") as heir:
             await soon(lambda: asleep(heir))
-            assert values(connection, HOLDERS) == ["pgqueue listener full"]
+            assert bell_holders(connection) == ["pgqueue listener full"]
             long = waits.enqueue(connection)
-            await soon(lambda: values(connection, HOLDERS) == ["pgqueue listener heir"])
+            await soon(lambda: bell_holders(connection) == ["pgqueue listener heir"])
             assert not asleep(full)
             for _ in range(3):
                 await become(connection, t.enqueue(connection), "succeeded")
@@ -98,7 +93,7 @@ async def test_a_holder_whose_slots_stay_full_hands_the_bell_on(
             go_on.set()
             await become(connection, long, "succeeded")
             await soon(lambda: asleep(full))
-            assert values(connection, HOLDERS) == ["pgqueue listener heir"]
+            assert bell_holders(connection) == ["pgqueue listener heir"]
 
 
 async def test_a_full_worker_alone_lets_nobody_ring_for_it(
@@ -113,7 +108,7 @@ async def test_a_full_worker_alone_lets_nobody_ring_for_it(
     async with working(app, poll=NEVER, concurrency=1) as worker:
         await soon(lambda: asleep(worker))
         waits.enqueue(connection)
-        await soon(lambda: values(connection, HOLDERS) == [])
+        await soon(lambda: bell_holders(connection) == [])
         ringing()
         for _ in range(20):
             waits.enqueue(connection)
@@ -142,7 +137,7 @@ async def test_rings_that_take_too_much_keep_it_awake(
         for _ in range(2):
             await become(connection, t.enqueue(connection), "succeeded")
         await soon(lambda: not asleep(worker))
-        await soon(lambda: values(connection, HOLDERS) == [])
+        await soon(lambda: bell_holders(connection) == [])
         ringing()
         for _ in range(10):
             await become(connection, t.enqueue(connection), "succeeded")
@@ -163,7 +158,7 @@ async def test_it_goes_back_to_sleep_after_a_while(
     async with working(app, poll=NEVER, name="a") as worker:
         for _ in range(5):
             await soon(lambda: asleep(worker))
-            assert values(connection, HOLDERS) == ["pgqueue listener a"]
+            assert bell_holders(connection) == ["pgqueue listener a"]
             await become(connection, t.enqueue(connection), "succeeded")
 
 
