@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pgqueue import PgQueue
+from pgqueue.events import JobStarted
 from pgqueue.handle import Job
 from pgqueue.worker.claimer import Claim, Claimer
 from pgqueue.worker.finisher import Finisher
@@ -14,7 +15,7 @@ from pgqueue.worker.janitor import Janitor
 from pgqueue.worker.listener import Listener
 from tests.support.jobs import Connection, value
 from tests.support.waiting import heard
-from tests.support.working import all_ended, asleep, become, bell_holders, soon, working
+from tests.support.working import Events, all_ended, asleep, become, bell_holders, soon, working
 
 NEVER = 60.0
 """Longer than any test lives."""
@@ -94,6 +95,24 @@ async def test_a_holder_whose_slots_stay_full_hands_the_bell_on(
             await become(connection, long, "succeeded")
             await soon(lambda: asleep(full))
             assert bell_holders(connection) == ["pgqueue listener heir"]
+
+
+async def test_who_only_shares_the_bell_leaves_lone_jobs_to_its_holder(
+    app: PgQueue, connection: Connection, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a lone job costs one claim, and not one for each sleeper."""
+    monkeypatch.setattr("pgqueue.worker.feeder.AFTER_HOLDER", 1.0)
+
+    @app.task
+    async def t() -> None: ...
+
+    async with working(app, poll=NEVER, name="holder") as holder:
+        await soon(lambda: asleep(holder))
+        async with working(app, poll=NEVER, name="sharer") as sharer:
+            await soon(lambda: asleep(sharer))
+            for _ in range(10):
+                await become(connection, t.enqueue(connection), "succeeded")
+    assert {event.worker for event in events.of(JobStarted)} == {"holder"}
 
 
 async def test_a_full_worker_alone_lets_nobody_ring_for_it(
