@@ -209,7 +209,7 @@ def test_rescue_skips_a_worker_whose_heartbeat_is_under_way(
 
 @pytest.mark.parametrize("running", [False, True])
 def test_retry_wants_a_job_that_waits(connection: Connection, guard: Guard, running: bool) -> None:
-    guarded = guard("retry", " AND j.ready_xid IS NULL")
+    guarded = guard("retry", " AND coalesce(j.ready_xid, 0) = 0")
     id = enqueue(connection)
     if running:
         claim_one(connection)

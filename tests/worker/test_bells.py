@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from pgqueue import PgQueue
-from pgqueue.events import JobStarted
 from pgqueue.handle import Job
 from pgqueue.worker.claimer import Claim, Claimer
 from pgqueue.worker.finisher import Finisher
@@ -15,7 +15,7 @@ from pgqueue.worker.janitor import Janitor
 from pgqueue.worker.listener import Listener
 from tests.support.jobs import Connection, value
 from tests.support.waiting import heard
-from tests.support.working import Events, all_ended, asleep, become, bell_holders, soon, working
+from tests.support.working import all_ended, asleep, become, bell_holders, parts, soon, working
 
 NEVER = 60.0
 """Longer than any test lives."""
@@ -38,6 +38,34 @@ def ringing(connection: Connection, other: Connection) -> Callable[[], list[str]
         return [note for note in notes if not note.startswith("test ")]
 
     return ringing
+
+
+@dataclass
+class Looks:
+    """Who began to claim, in order, and how often janitors ended a look for due jobs."""
+
+    claims: list[Claimer] = field(default_factory=list)
+    promotes: int = 0
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
+    """What the workers of the test look for."""
+    looks = Looks()
+    claim, promote = Claimer.claim, Janitor.promote
+
+    async def counted_claim(claimer: Claimer, *rest: Any) -> list[Claim]:
+        looks.claims.append(claimer)
+        return await claim(claimer, *rest)
+
+    async def counted_promote(janitor: Janitor) -> Any:
+        found = await promote(janitor)
+        looks.promotes += 1
+        return found
+
+    monkeypatch.setattr(Claimer, "claim", counted_claim)
+    monkeypatch.setattr(Janitor, "promote", counted_promote)
+    return looks
 
 
 async def test_the_holder_keeps_the_bell_while_it_runs_one_job_after_the_other(
@@ -98,10 +126,10 @@ async def test_a_holder_whose_slots_stay_full_hands_the_bell_on(
 
 
 async def test_who_only_shares_the_bell_leaves_lone_jobs_to_its_holder(
-    app: PgQueue, connection: Connection, events: Events, monkeypatch: pytest.MonkeyPatch
+    app: PgQueue, connection: Connection, looks: Looks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So a lone job costs one claim, and not one for each sleeper."""
-    monkeypatch.setattr("pgqueue.worker.feeder.AFTER_HOLDER", 1.0)
+    monkeypatch.setattr("pgqueue.worker.feeder.AFTER_HOLDER", NEVER)
 
     @app.task
     async def t() -> None: ...
@@ -110,9 +138,10 @@ async def test_who_only_shares_the_bell_leaves_lone_jobs_to_its_holder(
         await soon(lambda: asleep(holder))
         async with working(app, poll=NEVER, name="sharer") as sharer:
             await soon(lambda: asleep(sharer))
+            looks.claims.clear()
             for _ in range(10):
                 await become(connection, t.enqueue(connection), "succeeded")
-    assert {event.worker for event in events.of(JobStarted)} == {"holder"}
+            assert {*looks.claims} == {parts(holder)._claimer}
 
 
 async def test_a_full_worker_alone_lets_nobody_ring_for_it(
@@ -204,7 +233,7 @@ async def test_what_was_committed_just_before_the_bell_was_taken_is_found(
 
 
 async def test_nobody_falls_asleep_while_an_enqueuer_has_not_committed(
-    app: PgQueue, connection: Connection, connect: Callable[..., Connection], looks: dict[str, int]
+    app: PgQueue, connection: Connection, connect: Callable[..., Connection], looks: Looks
 ) -> None:
     @app.task
     async def t() -> None: ...
@@ -212,38 +241,18 @@ async def test_nobody_falls_asleep_while_an_enqueuer_has_not_committed(
     own = connect(autocommit=False)
     enqueued = t.enqueue(own)
     async with working(app, poll=NEVER) as worker:
-        await soon(lambda: looks["claims"] > 10)
+        await soon(lambda: len(looks.claims) > 10)
         assert not asleep(worker)
         own.commit()
         await become(connection, enqueued, "succeeded", within=10)
         await soon(lambda: asleep(worker))
 
 
-@pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """How often a worker began to claim, and its janitor ended a look for due jobs."""
-    counts = {"claims": 0, "promotes": 0}
-    claim, promote = Claimer.claim, Janitor.promote
-
-    async def counted_claim(claimer: Claimer, queue: str, most: int) -> list[Claim]:
-        counts["claims"] += 1
-        return await claim(claimer, queue, most)
-
-    async def counted_promote(janitor: Janitor) -> Any:
-        found = await promote(janitor)
-        counts["promotes"] += 1
-        return found
-
-    monkeypatch.setattr(Claimer, "claim", counted_claim)
-    monkeypatch.setattr(Janitor, "promote", counted_promote)
-    return counts
-
-
 async def test_a_job_for_soon_wakes_the_janitor_and_causes_no_claim(
     app: PgQueue,
     connection: Connection,
     ringing: Callable[[], list[str]],
-    looks: dict[str, int],
+    looks: Looks,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("pgqueue.worker.janitor.LONGEST_SLEEP", NEVER)
@@ -252,16 +261,16 @@ async def test_a_job_for_soon_wakes_the_janitor_and_causes_no_claim(
     async def t() -> None: ...
 
     async with working(app, poll=NEVER, heartbeat=NEVER, lease=2 * NEVER) as worker:
-        await soon(lambda: asleep(worker) and looks["promotes"] > 0)
+        await soon(lambda: asleep(worker) and looks.promotes > 0)
         ringing()
-        before = dict(looks)
+        claims, promotes = len(looks.claims), looks.promotes
         for number in range(1, 4):
             t.using(delay=9).enqueue(connection)
             assert ringing() == ["soon default"]
-            await soon(lambda n=number: looks["promotes"] >= before["promotes"] + n)
+            await soon(lambda n=number: looks.promotes >= promotes + n)
         t.using(delay=3600).enqueue(connection)
         assert ringing() == []
-        assert looks["claims"] == before["claims"]
+        assert len(looks.claims) == claims
         assert asleep(worker)
         due = t.using(delay=0.1).enqueue(connection)
         await become(connection, due, "succeeded")
