@@ -109,8 +109,13 @@ def _settings(options: dict[str, Any]) -> WorkerSettings:
     chosen = {name: options[name] for name in names if options[name] is not None}
     if queues:
         chosen["queues"] = queues
-    if options["weights"]:
-        chosen["weights"] = dict(options["weights"])
+    weights: dict[str, int] = {}
+    for name, weight in options["weights"]:
+        if name in weights:
+            raise CommandError(f"queue {name} has two weights.", exit_code=USAGE)
+        weights[name] = weight
+    if weights:
+        chosen["weights"] = weights
     return WorkerSettings(**chosen)
 
 
@@ -217,7 +222,7 @@ def _look_around(
         ("app", f"{name_of(application)}  ({source})"),
         ("database", f"{session.shown_dsn}  ({session.dsn_setting.source})"),
         ("", f"PostgreSQL {server}, schema pgqueue v{number}"),
-        ("queues", "  ".join(_limited(*item) for item in settings.queues.items())),
+        ("queues", "  ".join(_served(settings, queue) for queue in settings.queues)),
         ("runs", _concurrency(settings, options["processes"])),
         ("tasks", _shortened(list(application.tasks))),
     ]
@@ -233,8 +238,10 @@ def _look_around(
         click.echo(text, err=True)
 
 
-def _limited(name: str, limit: int | None) -> str:
-    return name if limit is None else f"{name}:{limit}"
+def _served(settings: WorkerSettings, queue: str) -> str:
+    limit, weight = settings.queues[queue], settings.weights.get(queue)
+    shown = queue if limit is None else f"{queue}:{limit}"
+    return shown if weight is None else f"{shown} (weight {weight})"
 
 
 def _concurrency(settings: WorkerSettings, processes: int) -> str:

@@ -27,6 +27,8 @@ BEGIN = "SELECT"
 CLOCK = "SELECT pg_current_xact_id()::text::bigint, now()"
 LINES = 500
 """Lines of COPY that are sent together."""
+SOON = timedelta(seconds=10)
+"""Who waits for the next due job looks that often by himself."""
 RING = """
 SELECT pgqueue.ring(queue, soon => waits)
 FROM unnest(CAST(%s AS text[]), CAST(%s AS boolean[])) AS bell(queue, waits)
@@ -154,7 +156,8 @@ class Lines:
         delay = options.delay
         run_at = options.run_at or (self._now + delay if delay is not None else self._now)
         waits = run_at > self._now
-        self._bells.add((options.queue, waits))
+        if run_at < self._now + SOON:
+            self._bells.add((options.queue, waits))
         fields = (
             options.queue,
             options.priority,

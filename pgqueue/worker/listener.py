@@ -25,7 +25,7 @@ from ..events import ListenerDegraded, Observer
 CHANNEL = "pgqueue"
 SOON = "soon "
 """What stands before the queue's key in a ring for a job that is due in the next seconds."""
-SELF_TEST_EVERY = 15.0
+SELF_TEST_EVERY = 10.0
 SELF_TEST_DEADLINE = 5.0
 RECOVER_EVERY = 1.0
 COUNTING = 0.25

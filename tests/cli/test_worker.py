@@ -64,6 +64,7 @@ def test_a_queue_that_no_task_uses_is_doubted(shop: Program) -> None:
         (["-q", "mail:0"], '"0" is not a limit'),
         (["-q", "mail:many"], '"many" is not a limit'),
         (["-q", "mail", "-q", "mail:3"], "queue mail is given twice"),
+        (["-q", "mail", "--weight", "mail=3", "--weight", "mail=5"], "queue mail has two weights"),
         (["-q", "mail", "--weight", "mail"], '"mail" is not a weight: write email=3'),
         (["-q", "mail", "--weight", "mail=0"], '"mail=0" is not a weight'),
         (["-q", "mail", "--weight", "mail=many"], '"mail=many" is not a weight'),
@@ -126,7 +127,7 @@ def test_settings_come_from_variables_too(shop: Program, connection: Connection)
     shop.environment["PGQUEUE_WORKER_WEIGHTS"] = "mail=3 x=2"
     ran = shop.alone("worker", "--once")
     assert "  runs      3 at once" in ran.err
-    assert "  queues    mail:1  x" in ran.err
+    assert "  queues    mail:1 (weight 3)  x (weight 2)" in ran.err
     found = {item["name"]: item for item in shop.alone("config", "--json").json["items"]}
     assert found["worker.concurrency"] == {
         "name": "worker.concurrency",

@@ -197,11 +197,8 @@ STATEMENTS = ("held", "report_progress")
 @pytest.mark.usefixtures("situation")
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_statements_outside_of_functions_use_the_key(
-    request: pytest.FixtureRequest, connection: Connection, plans: Plans, name: str
+    connection: Connection, plans: Plans, name: str
 ) -> None:
-    if "hardly any pages" in request.node.name:
-        mark = pytest.mark.xfail(strict=True, reason="nothing forbids them to read it whole")
-        request.applymarker(mark)
     worker = register(connection)
     for claimed in claim(connection, worker, len(CALLS)):
         plans()

@@ -69,7 +69,6 @@ async def test_full_queues_are_served_by_weight(
     assert shares(events, 80) == {"a": 60, "b": 20}
 
 
-@pytest.mark.xfail(strict=True, reason="with little room the shares are rounded up to one each")
 @pytest.mark.parametrize("at_once", [1, 2])
 async def test_slots_that_get_free_one_by_one_are_filled_by_weight(
     app: PgQueue, connection: Connection, events: Events, gate: Gate, at_once: int

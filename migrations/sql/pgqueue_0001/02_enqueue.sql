@@ -76,7 +76,8 @@ DECLARE
     xid   bigint := pg_current_xact_id()::text::bigint;
     bad   text;
     name  text;
-    timed boolean;
+    ready boolean;
+    soon  boolean;
 BEGIN
     IF jsonb_typeof(jobs) IS DISTINCT FROM 'array' THEN
         RAISE EXCEPTION 'pgqueue: enqueue_many takes a JSON array of jobs, got %',
@@ -117,12 +118,18 @@ BEGIN
     ORDER BY job.place
     RETURNING id;
 
-    FOR name, timed IN
-        SELECT coalesce(job ->> 'queue', 'default') AS queue, bool_or(job ?| ARRAY['run_at', 'delay'])
-        FROM jsonb_array_elements(jobs) AS job GROUP BY 1
+    FOR name, ready, soon IN
+        SELECT due.queue, bool_or(due.at <= now()),
+               bool_or(due.at > now() AND due.at < now() + interval '10 seconds')
+        FROM (SELECT coalesce(job ->> 'queue', 'default') AS queue,
+                     coalesce((job ->> 'run_at')::timestamptz, now() + (job ->> 'delay')::interval, now()) AS at
+              FROM jsonb_array_elements(jobs) AS job) AS due
+        GROUP BY due.queue
     LOOP
-        PERFORM pgqueue.ring(name);
-        IF timed THEN
+        IF ready THEN
+            PERFORM pgqueue.ring(name);
+        END IF;
+        IF soon THEN
             PERFORM pgqueue.ring(name, soon => true);
         END IF;
     END LOOP;

@@ -139,6 +139,23 @@ BEGIN
 END
 $$;
 
+-- Which of these claims still hold their lease, and whether nobody has locked their row.
+CREATE FUNCTION pgqueue.held(ids bigint[], leases bigint[]) RETURNS TABLE (job_id bigint, free boolean)
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET lock_timeout = '300ms' AS $$
+BEGIN
+    RETURN QUERY
+    SELECT leased.id, unlocked.id IS NOT NULL
+    FROM unnest(ids, leases) AS claim(id, lease)
+    JOIN LATERAL (
+        SELECT job.id FROM pgqueue.job job WHERE job.id = claim.id AND job.lease = claim.lease
+    ) AS leased ON true
+    LEFT JOIN LATERAL (
+        SELECT job.id FROM pgqueue.job job
+        WHERE job.id = claim.id AND job.lease = claim.lease FOR UPDATE SKIP LOCKED
+    ) AS unlocked ON true;
+END
+$$;
+
 -- Make claimers look from the beginning, because a job is back at an old place in line. A queue whose row
 -- is locked, as by an open pause_queue(), is not waited for: claimers look again within seconds anyway.
 CREATE FUNCTION pgqueue.look_again(queue text) RETURNS void

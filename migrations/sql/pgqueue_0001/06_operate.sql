@@ -102,12 +102,16 @@ BEGIN
 END
 $$;
 
--- What a running handler reports of itself. False when the lease was lost.
+-- What a running handler reports of itself. False when the lease was lost, or when the row is locked: its
+-- handler may be completing it, and others are not to wait.
 CREATE FUNCTION pgqueue.report_progress(job_id bigint, lease bigint, progress jsonb) RETURNS boolean
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 BEGIN
-    UPDATE pgqueue.job j SET progress = report_progress.progress
-    WHERE j.id = report_progress.job_id AND j.lease = report_progress.lease;
+    UPDATE pgqueue.job reported SET progress = report_progress.progress
+    WHERE reported.id = ANY (ARRAY(
+        SELECT j.id FROM pgqueue.job j
+        WHERE j.id = report_progress.job_id AND j.lease = report_progress.lease
+        FOR UPDATE SKIP LOCKED));
     RETURN FOUND;
 END
 $$;

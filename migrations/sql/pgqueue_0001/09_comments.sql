@@ -391,6 +391,9 @@ COMMENT ON FUNCTION pgqueue.register IS
 COMMENT ON FUNCTION pgqueue.renew IS
     'Heartbeat of a worker: extend all its leases at once, and say how many jobs it runs. Returns '
     'false when it was rescued and has to register anew. Works in the caller''s transaction.';
+COMMENT ON FUNCTION pgqueue.held IS
+    'Which of these claims still hold their lease, each with whether nobody has locked its row. Locks '
+    'those that were free. Works in the caller''s transaction.';
 COMMENT ON FUNCTION pgqueue.check_leases IS
     'Which of a worker''s leases it should stop working for. Returns a row for each with the verdict: '
     'lost, or cancel and the reason given. Changes nothing. Works in the caller''s transaction.';

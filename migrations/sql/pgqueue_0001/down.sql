@@ -5,7 +5,7 @@ DROP FUNCTION
     pgqueue.cancel,
     pgqueue.take_back, pgqueue.rescue, pgqueue.promote, pgqueue.unregister, pgqueue.check_leases,
     pgqueue.renew, pgqueue.register,
-    pgqueue.release, pgqueue.look_again, pgqueue.cancel_running, pgqueue.snooze, pgqueue.fail, pgqueue.bury, pgqueue.complete,
+    pgqueue.held, pgqueue.release, pgqueue.look_again, pgqueue.cancel_running, pgqueue.snooze, pgqueue.fail, pgqueue.bury, pgqueue.complete,
     pgqueue.claim,
     pgqueue.enqueue_many, pgqueue.enqueue, pgqueue.check_args, pgqueue.ring;
 DROP TABLE pgqueue.worker, pgqueue.queue, pgqueue.failure, pgqueue.job_dead, pgqueue.job_done, pgqueue.job;
