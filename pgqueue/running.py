@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, overload
 
 import msgspec
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _COMPLETE = Statement("complete_one")
 MOST_PROGRESS_BYTES = 100_000
+_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 _log = logging.getLogger("pgqueue.job")
 
 current: ContextVar[RunningJob] = ContextVar("pgqueue.current_job")
@@ -50,7 +51,8 @@ class RunningJob(msgspec.Struct, kw_only=True, eq=False):
     attempt: int
     max_attempts: int
     priority: int = 0
-    run_at: datetime | None = None
+    due: float = 0.0
+    """Seconds from 1970 to `run_at`."""
     waited: float = 0.0
     timeout: timedelta | None = None
     deadline: datetime | None = None
@@ -69,6 +71,11 @@ class RunningJob(msgspec.Struct, kw_only=True, eq=False):
 
     def __repr__(self) -> str:
         return f"RunningJob(#{self.id} {self.task}, attempt {self.attempt} of {self.max_attempts})"
+
+    @property
+    def run_at(self) -> datetime:
+        """When the job was due."""
+        return _1970 + timedelta(seconds=self.due)
 
     @property
     def is_last_attempt(self) -> bool:

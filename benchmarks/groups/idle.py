@@ -12,9 +12,9 @@ from ..measuring import Group, Reading, Wanted
 from ..stock import empty
 
 TRANSACTIONS, CPU, MEMORY = "transactions", "processor", "memory"
-WATCHED = 10 / 3
-"""Seconds to watch, for each second of a timed figure: ten for the usual three."""
-QUIET = 2
+WATCHED = 10
+"""Seconds to watch, for each second of a timed figure: thirty for the usual three."""
+QUIET = 5
 """The same for the time before, in which what a worker did at its start reaches the statistics."""
 COUNT = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = %s"
 

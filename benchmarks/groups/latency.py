@@ -19,7 +19,7 @@ PACES = {
     f"{STEADY} jobs/s": (STEADY, 20, (1 / STEADY, 1 / STEADY)),
 }
 """Jobs for each second of a timed figure, at least so many, and the least and the longest time
-from one to the next. After 300 ms a worker sleeps; after 40 ms it has not gone to sleep yet.
+from one to the next. The longer the pause, the colder are the caches of all who take part.
 """
 SHARES = {"p50": 0.50, "p99": 0.99}
 

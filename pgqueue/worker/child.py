@@ -49,6 +49,7 @@ def _job(assignment: Assignment, say: Any) -> RunningJob:
         attempt=assignment.attempt,
         max_attempts=assignment.max_attempts,
         priority=assignment.priority,
+        due=assignment.due,
         waited=assignment.waited,
         tags=assignment.tags or (),
         meta_text=assignment.meta,

@@ -41,6 +41,7 @@ class Assignment(msgspec.Struct):
     attempt: int
     max_attempts: int
     priority: int
+    due: float
     waited: float
     tags: list[str]
     max_result_bytes: int
@@ -180,6 +181,7 @@ class Children:
             attempt=job.attempt,
             max_attempts=job.max_attempts,
             priority=job.priority,
+            due=job.due,
             waited=job.waited,
             tags=list(job.tags),
             max_result_bytes=self._max_result_bytes,

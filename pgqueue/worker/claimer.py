@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime
 
 import msgspec
 import psycopg
@@ -35,7 +34,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     max_attempts: int
     priority: int
     ready_xid: int
-    run_at: datetime
+    due: float
     waited: float
     timeout: float | None
     tags: list[str] | None

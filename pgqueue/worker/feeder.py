@@ -24,7 +24,7 @@ from .listener import Listener, too_often
 from .memory import resident_mb
 from .slots import Slots
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.005, 0.05
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.05
 """Pauses between looks while awake: short enough to be quick, long enough to find several jobs."""
 LONGEST_POLL = 0.25
 """The longest pause when nobody will ring."""
@@ -107,7 +107,7 @@ class Feeder:
 
     def slot_freed(self) -> None:
         """A queue that was at its limit may have more for the slot, and nobody rings for that."""
-        if self.asleep and self._at_limit:
+        if self._at_limit:
             self._listener.rouse()
 
     def _room(self) -> int:

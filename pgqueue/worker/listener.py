@@ -122,6 +122,8 @@ class Listener:
         if not self.working:
             return False
         self._rung.clear()
+        if self.holds_bells:
+            return True
         try:
             missing = [queue for queue in self._queues if queue not in self._held]
             if missing:

@@ -196,7 +196,8 @@ class Parts:
     def _freed(self) -> None:
         """There may be room to claim again."""
         self._changed.set()
-        self._feeder.slot_freed()
+        if self._feeder.asleep:
+            self._feeder.slot_freed()
 
     def _written(self, unsuccessful: bool) -> None:
         """There may be room to claim again, and a retry may be due before the janitor knows."""

@@ -73,7 +73,7 @@ class Runner:
             attempt=claim.attempt,
             max_attempts=claim.max_attempts,
             priority=claim.priority,
-            run_at=claim.run_at,
+            due=claim.due,
             waited=claim.waited,
             timeout=limit,
             tags=claim.tags or (),

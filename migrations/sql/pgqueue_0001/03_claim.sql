@@ -13,7 +13,7 @@ CREATE FUNCTION pgqueue.claim(
     after_id   bigint[]
 ) RETURNS TABLE (
     id bigint, lease bigint, task text, args text, attempt smallint, max_attempts smallint,
-    priority smallint, ready_xid bigint, run_at timestamptz, waited double precision,
+    priority smallint, ready_xid bigint, due double precision, waited double precision,
     timeout double precision, tags text[], meta text, progress text, snapshot text, epoch bigint
 )
 LANGUAGE plpgsql
@@ -69,7 +69,7 @@ BEGIN
         LIMIT claim.max_jobs
     ))
     RETURNING j.id, j.lease, j.task, j.args::text, j.attempt, j.max_attempts, j.priority, j.ready_xid,
-              j.run_at, date_part('epoch', now() - greatest(j.run_at, j.enqueued_at)),
+              date_part('epoch', j.run_at), date_part('epoch', now() - greatest(j.run_at, j.enqueued_at)),
               date_part('epoch', j.timeout), j.tags, j.meta::text, j.progress::text, NULL::text, NULL::bigint;
     snapshot := before;
     epoch := turn;

@@ -1,4 +1,4 @@
-SELECT id, lease, task, args, attempt, max_attempts, priority, ready_xid, run_at, waited, timeout, tags,
+SELECT id, lease, task, args, attempt, max_attempts, priority, ready_xid, due, waited, timeout, tags,
        meta, progress, snapshot, epoch
 FROM pgqueue.claim(
     CAST(%(queue)s AS text), CAST(%(max_jobs)s AS integer), CAST(%(worker)s AS bigint),
