@@ -24,9 +24,11 @@ FROM STDIN
 """
 BEGIN = "SELECT"
 """Opens the caller's transaction, if none is; the block around COPY is then a savepoint in it."""
-CLOCK = "SELECT pg_current_xact_id()::text::bigint, now()"
-LINES = 500
-"""Lines of COPY that are sent together."""
+CLOCK = "SELECT pg_current_xact_id()::text::bigint, now(), clock_timestamp()"
+ENOUGH = 100_000
+"""Characters of COPY that are sent together."""
+MOST_TAILS = 1_000
+"""Options whose text is remembered."""
 SOON = timedelta(seconds=10)
 """Who waits for the next due job looks that often by himself."""
 RING = """
@@ -98,10 +100,10 @@ def copy_many(connection: Any, jobs: Iterable[NewJob]) -> int:
         if not connection.autocommit:
             cursor.execute(BEGIN)
         with connection.transaction():
-            lines = Lines(*cursor.execute(CLOCK).fetchone())
+            lines = Lines(connection, *cursor.execute(CLOCK).fetchone())
             with cursor.copy(COPY) as copy:
-                for text in lines.of(jobs):
-                    copy.write(text)
+                for part in lines.of(jobs):
+                    copy.write(part)
             cursor.execute(RING, lines.bells())
     return lines.count
 
@@ -114,10 +116,10 @@ async def copy_many_async(connection: Any, jobs: Iterable[NewJob]) -> int:
                 await cursor.execute(BEGIN)
             async with connection.transaction():
                 await cursor.execute(CLOCK)
-                lines = Lines(*await cursor.fetchone())
+                lines = Lines(connection, *await cursor.fetchone())
                 async with cursor.copy(COPY) as copy:
-                    for text in lines.of(jobs):
-                        await copy.write(text)
+                    for part in lines.of(jobs):
+                        await copy.write(part)
                 await cursor.execute(RING, lines.bells())
     return lines.count
 
@@ -125,20 +127,32 @@ async def copy_many_async(connection: Any, jobs: Iterable[NewJob]) -> int:
 class Lines:
     """Jobs in the text format of COPY. What jobs with the same options share is written once."""
 
-    def __init__(self, xid: int, now: datetime) -> None:
+    def __init__(self, connection: Any, xid: int, now: datetime, clock: datetime) -> None:
+        encoding = connection.info.encoding
+        self._encoding = "utf-8" if encoding == "ascii" else encoding
         self._xid = xid
         self._now = now
+        self._soon = clock + SOON
         self._transformer = Transformer()
         self._tails: dict[int, tuple[JobOptions, str]] = {}
         self._bells: set[tuple[str, bool]] = set()
         self.count = 0
 
-    def of(self, jobs: Iterable[NewJob]) -> Iterator[str]:
-        """Texts of many lines each."""
-        remaining = iter(jobs)
-        while chunk := [self._line(job) for job in islice(remaining, LINES)]:
-            self.count += len(chunk)
-            yield "".join(chunk)
+    def of(self, jobs: Iterable[NewJob]) -> Iterator[bytes]:
+        """Many lines together, as far as they are short."""
+        lines: list[str] = []
+        length = 0
+        for job in jobs:
+            line = self._line(job)
+            lines.append(line)
+            length += len(line)
+            self.count += 1
+            if length > ENOUGH:
+                yield "".join(lines).encode(self._encoding)
+                lines.clear()
+                length = 0
+        if lines:
+            yield "".join(lines).encode(self._encoding)
 
     def bells(self) -> tuple[list[str], list[bool]]:
         """Who is to be woken: queues, and whether it is for a job that waits for its time."""
@@ -156,8 +170,10 @@ class Lines:
         delay = options.delay
         run_at = options.run_at or (self._now + delay if delay is not None else self._now)
         waits = run_at > self._now
-        if run_at < self._now + SOON:
+        if run_at < self._soon:
             self._bells.add((options.queue, waits))
+        if len(self._tails) >= MOST_TAILS:
+            self._tails.clear()
         fields = (
             options.queue,
             options.priority,

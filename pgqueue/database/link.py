@@ -175,6 +175,10 @@ async def _within(deadline: float, connection: Connection, work: Coroutine[Any, 
         raise TimeoutError(f"the database did not answer within {deadline:g} s") from None
     finally:
         late.cancel()
+        if asking:
+            # The request may still be on its way, and must not meet the next statement.
+            asking[0].cancel()
+            connection.pgconn.finish()
 
 
 async def _cancel(connection: Connection) -> None:

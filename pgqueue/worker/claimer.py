@@ -49,6 +49,7 @@ class Claimer:
         self._link = link
         self._worker_id = worker_id
         self._watermarks = {queue: Watermark() for queue in queues}
+        self._paused: set[str] = set()
         self._unknown: set[str] = set()
         self._doubts: list[float] = []
 
@@ -62,10 +63,14 @@ class Claimer:
         self._unknown.add(task)
         return news
 
+    def looks_back(self, queue: str) -> bool:
+        """Whether there may be jobs behind the place where the last claim ended."""
+        return queue not in self._paused and self._watermarks[queue].looks_back(time.monotonic())
+
     async def claim(self, queue: str, most: int) -> list[Claim]:
         """Up to `most` jobs, in the order in which they should run."""
         claims = await self._scan(queue, most)
-        if not claims and self._watermarks[queue].looks_back(time.monotonic()):
+        if not claims and self.looks_back(queue):
             # The scan itself found out that there may be jobs behind it; nobody will ring again.
             claims = await self._scan(queue, most)
         return claims
@@ -95,7 +100,9 @@ class Claimer:
             raise
         *jobs, (*_, snapshot, epoch) = rows
         if snapshot is None:
+            self._paused.add(queue)
             return []
+        self._paused.discard(queue)
         now = time.monotonic()
         claims = [Claim(queue, *job[:-2]) for job in jobs]
         watermark.learn(

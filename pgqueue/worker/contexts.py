@@ -29,5 +29,8 @@ def in_context(
             return result
         try:
             step, sent = coroutine.send, (yield awaited)
+        except GeneratorExit:
+            context.run(coroutine.close)
+            raise
         except BaseException as error:  # noqa: BLE001 - it is the coroutine's to handle
             step, sent = coroutine.throw, error

@@ -79,7 +79,7 @@ class Feeder:
         self._last_job = time.monotonic()
         self._checked_memory = 0.0
         self._pause = FIRST_PAUSE
-        self._awake_until, self._claimed_before = 0.0, 0
+        self._awake_since, self._claimed_before = -AWAKE, 0
         self._full_since: float | None = None
         self._at_limit = False
         self.asleep = False
@@ -104,6 +104,8 @@ class Feeder:
                     return
             elif not more:
                 await self._rest()
+            elif self.asleep:
+                await self._wake_up_if_loud()
 
     def slot_freed(self) -> None:
         """A queue that was at its limit may have more for the slot, and nobody rings for that."""
@@ -147,9 +149,7 @@ class Feeder:
             await self._wake_up()
         self._changed.clear()
         if self._room() <= 0:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FULL if self.asleep else None):
-                    await self._changed.wait()
+            await _wait(self._changed, FULL if self.asleep else None)
 
     async def _claim(self, room: int) -> Look:
         """One look at every queue, beginning with the one that got least for its weight. Each gets
@@ -169,10 +169,10 @@ class Feeder:
                 claims = await self._claimer.claim(queue, most)
             except (psycopg.Error, TimeoutError) as error:
                 self._trouble(error)
-                await self._interruptible(0.5 * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+                await _wait(self._stopping, 0.5 * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
                 return Look(found, True)
             found = found or bool(claims)
-            more = more or len(claims) == most
+            more = more or len(claims) == most or self._claimer.looks_back(queue)
             self._claimed += len(claims)
             self._serve(queue, len(claims), exhausted=len(claims) < most)
             room -= len(claims)
@@ -193,7 +193,7 @@ class Feeder:
         if limit is None:
             return share
         free = limit - self._slots.held_of(queue)
-        self._at_limit = self._at_limit or free <= share
+        self._at_limit = self._at_limit or free <= 0
         return min(share, free)
 
     async def _release_strays(self) -> None:
@@ -211,11 +211,11 @@ class Feeder:
         if self.asleep:
             await self._sleep()
         elif not self._settings.once and self._is_calm():
-            self.asleep = await self._listener.arm()
+            await self._arm()
             if self.asleep:
                 return
         if not self.asleep:
-            await self._interruptible(self._pause)
+            await _wait(self._stopping, self._pause)
             listening = self._listener.working
             cap = LONGEST_PAUSE if listening else min(self._settings.poll, LONGEST_POLL)
             self._pause = min(self._pause * 1.5, cap)
@@ -225,21 +225,35 @@ class Feeder:
         if self._settings.max_idle is not None:
             longest = min(longest, self._settings.max_idle)
         if await self._listener.sleep(longest):
-            if self._listener.rang_too_often(self._finisher.quickest):
-                self._stay_awake()
-                await self._wake_up()
-            elif not self._listener.holds_bells:
-                await self._interruptible(AFTER_HOLDER)
-        self.asleep = self.asleep and await self._listener.arm()
+            await self._wake_up_if_loud()
+            if self.asleep and self._listener.is_for_another_holder:
+                await _wait(self._stopping, AFTER_HOLDER)
+        if self.asleep:
+            await self._arm()
+
+    async def _arm(self) -> None:
+        """Take the bells, or make sure that somebody has them. Whether the janitor is told of
+        scheduled jobs depends on it.
+        """
+        before = self.asleep, self._listener.holds_bells
+        self.asleep = await self._listener.arm()
+        if before != (self.asleep, self._listener.holds_bells):
+            self._janitor.poke()
+
+    async def _wake_up_if_loud(self) -> None:
+        if self._listener.rang_too_often(self._finisher.quickest):
+            self._stay_awake()
+            await self._wake_up()
 
     def _stay_awake(self) -> None:
-        self._awake_until, self._claimed_before = time.monotonic() + AWAKE, self._claimed
+        self._awake_since, self._claimed_before = time.monotonic(), self._claimed
 
     def _is_calm(self) -> bool:
         """Whether the bells would not ring too often, as far as can be told while awake."""
-        if time.monotonic() < self._awake_until:
+        awake = time.monotonic() - self._awake_since
+        if awake < AWAKE:
             return False
-        if too_often((self._claimed - self._claimed_before) / AWAKE, self._finisher.quickest):
+        if too_often((self._claimed - self._claimed_before) / awake, self._finisher.quickest):
             self._stay_awake()
             return False
         return True
@@ -247,12 +261,8 @@ class Feeder:
     async def _wake_up(self) -> None:
         self.asleep = False
         self._pause = FIRST_PAUSE
+        self._janitor.poke()
         await self._listener.disarm()
-
-    async def _interruptible(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
 
     async def _anything_due(self) -> bool:
         """Whether the janitor finds jobs that are due but were not ready yet."""
@@ -260,7 +270,7 @@ class Feeder:
             until = await self._janitor.promote()
         except (psycopg.Error, TimeoutError) as error:
             self._trouble(error)
-            await self._interruptible(0.5)
+            await _wait(self._stopping, 0.5)
             return True
         if until <= 0:
             return True
@@ -270,16 +280,20 @@ class Feeder:
     def _enough(self) -> bool:
         settings = self._settings
         if settings.max_jobs is not None and self._claimed >= settings.max_jobs:
-            self.worn_out = not self._slots.waiting  # those are claimed, and will be run
+            # What is claimed will be run, unless there is no slot that will ever be free.
+            self.worn_out = not self._slots.waiting or self._slots.stuck
             return self.worn_out
         now = time.monotonic()
-        if (
-            settings.max_idle is not None
-            and self._slots.idle
-            and now - self._last_job > settings.max_idle
-        ):
+        idle = now - self._last_job if self._slots.idle else 0.0
+        if settings.max_idle is not None and idle > settings.max_idle:
             return True
         if settings.max_rss_mb is not None and now - self._checked_memory > 1:
             self._checked_memory = now
             self.worn_out = resident_mb() > settings.max_rss_mb
         return self.worn_out
+
+
+async def _wait(event: asyncio.Event, longest: float | None) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(longest):
+            await event.wait()

@@ -130,7 +130,8 @@ class Finisher:
             await self._store_progress(ended.pair for ended in batch)
             began = time.monotonic()
             locked = await self._writer.write(batch)
-            self.quickest = min(self.quickest * FORGET, time.monotonic() - began)
+            if not all(ended.committed for ended in batch):  # those only had to be looked at
+                self.quickest = min(self.quickest * FORGET, time.monotonic() - began)
             self._unsuccessful |= any(not isinstance(ended.outcome, Succeeded) for ended in batch)
             del self._ended[: len(batch)]
             self._set_aside(locked, [])

@@ -30,6 +30,8 @@ LONGEST_SLEEP = 8.0
 """Seconds between looks for due jobs that other processes may have scheduled. Who enqueues rings
 for a job that is due within 10 seconds.
 """
+SHORTEST_SLEEP = 0.02
+"""The same when it is told of one job after the other."""
 AWAKE_SLEEP = 1.0
 """The same while the worker is busy, and so is not told of new jobs."""
 LONGEST_BEHIND = 0.05
@@ -87,6 +89,8 @@ class Janitor:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._poked.wait()
+                    if time.monotonic() - self._looked < SHORTEST_SLEEP:
+                        await asyncio.sleep(SHORTEST_SLEEP)
 
     async def run_once(self) -> float:
         """Do what is due; a chore that fails keeps no other from its turn, unless it lost the
@@ -129,7 +133,9 @@ class Janitor:
         worker is dead. Give all of them the time to beat again; but put it off once only.
         """
         cut_off = self._link.connections > self._connections
-        if (cut_off or now - self._looked > LONGEST_SLEEP + self._rescue_every) and not self._waits:
+        if (
+            cut_off or now - self._looked > 1.2 * LONGEST_SLEEP + self._rescue_every
+        ) and not self._waits:
             self._waits = True
             self._rescue_due = now + 2 * self._rescue_every + LONGEST_PAUSE
         self._connections, self._looked = max(1, self._link.connections), now

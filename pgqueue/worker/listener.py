@@ -30,6 +30,7 @@ SELF_TEST_DEADLINE = 5.0
 RECOVER_EVERY = 1.0
 COUNTING = 0.25
 """Seconds for which rings are counted."""
+MANY_SOON = 50
 MOST_RINGING = 0.5
 """Rings may take this share of the time, as long as each takes the time of a commit."""
 
@@ -51,7 +52,10 @@ SELECT pg_advisory_unlock(7077, hashtext(queue)),
        pg_notify('pgqueue', CAST(hashtext(queue) AS text))
 FROM unnest(CAST(%s AS text[])) AS q(queue)
 """
-_KEYS = "SELECT CAST(hashtext(queue) AS text) FROM unnest(CAST(%s AS text[])) AS q(queue)"
+_KEYS = """
+SELECT CAST(hashtext(queue) AS text)
+FROM unnest(CAST(%s AS text[])) WITH ORDINALITY AS q(queue, place) ORDER BY place
+"""
 
 
 def too_often(rings: float, commit: float) -> bool:
@@ -78,7 +82,9 @@ class Listener:
         self._queues = list(queues)
         self._soon = soon
         self._emit = emit
-        self._keys: set[str] = set()
+        self._keys: dict[str, str] = {}
+        self._rung_keys: set[str] = set()
+        self._roused = False
         self._rings = 0
         self._counted_since = 0.0
         self._held: list[str] = []
@@ -121,7 +127,7 @@ class Listener:
         """Take the bells. True: who enqueues from now on rings. Then look once more, and sleep."""
         if not self.working:
             return False
-        self._rung.clear()
+        self._clear()
         if self.holds_bells:
             return True
         try:
@@ -149,11 +155,23 @@ class Listener:
         the bells keeps them, as one may say that nobody holds them any more.
         """
         if self.holds_bells:
-            self._rung.clear()
+            self._clear()
 
     def rouse(self) -> None:
         """Wake the sleeper for a reason of our own."""
+        self._roused = True
         self._rung.set()
+
+    @property
+    def is_for_another_holder(self) -> bool:
+        """Whether nothing but bells that others hold has woken the sleeper."""
+        rung = [self._keys[key] for key in self._rung_keys if key in self._keys]
+        return bool(rung) and not self._roused and not any(queue in self._held for queue in rung)
+
+    def _clear(self) -> None:
+        self._rung.clear()
+        self._rung_keys.clear()
+        self._roused = False
 
     def rang_too_often(self, commit: float) -> bool:
         """Whether the rings of late were too many, when a commit takes so many seconds."""
@@ -189,7 +207,8 @@ class Listener:
             connection.add_notify_handler(self._heard)
             self._connection = connection
             await self._ask(f"LISTEN {CHANNEL}")
-            self._keys = {str(key) for key in await self._ask(_KEYS, self._queues)}
+            keys = await self._ask(_KEYS, self._queues)
+            self._keys = {str(key): queue for key, queue in zip(keys, self._queues, strict=True)}
         self._tested.clear()
         await self._ask("SELECT pg_notify(%s, %s)", CHANNEL, self._test)
         async with asyncio.timeout(SELF_TEST_DEADLINE):
@@ -201,9 +220,13 @@ class Listener:
             self._tested.set()
         elif notification.payload in self._keys:
             self._rings += 1
+            self._rung_keys.add(notification.payload)
             self._rung.set()
         elif notification.payload.removeprefix(SOON) in self._keys:
+            self._rings += 1
             self._soon()
+            if self._rings % MANY_SOON == 0:
+                self.rouse()  # to see whether they are too many
 
     async def _ask(self, query: str, *parameters: object) -> list[object]:
         """A statement on the listening connection, which is otherwise watched for notifications."""

@@ -77,6 +77,11 @@ class Slots:
         return len(self._waiting)
 
     @property
+    def stuck(self) -> bool:
+        """Whether threads that outlived their jobs have every slot."""
+        return self._threads.stuck >= self._concurrency
+
+    @property
     def idle(self) -> bool:
         return not self._attempts and not self._waiting
 
@@ -161,21 +166,25 @@ class Slots:
         hand = asyncio.current_task()
         assert hand is not None
         self._begin_turn()
-        while self._waiting and self._free() >= 0 and not hand.cancelling():
-            if time.monotonic() > self._turn_ends:
-                if self._looking > 1:
-                    break  # the other one goes on when all else has had its turn
-                await asyncio.sleep(0)
-                self._begin_turn()
-            elif attempt := self._begin(heapq.heappop(self._waiting)[2]):
-                attempt.hand = hand
-                self._looking -= 1
-                self.fill()
-                await self._run(attempt)
-                self._looking += 1
-        self._looking -= 1
-        self._hands -= 1
-        self.fill()
+        try:
+            while self._waiting and self._free() >= 0 and not hand.cancelling():
+                if time.monotonic() > self._turn_ends:
+                    if self._looking > 1:
+                        break  # the other one goes on when all else has had its turn
+                    await asyncio.sleep(0)
+                    self._begin_turn()
+                elif attempt := self._begin(heapq.heappop(self._waiting)[2]):
+                    attempt.hand = hand
+                    self._looking -= 1
+                    self.fill()
+                    try:
+                        await self._run(attempt)
+                    finally:
+                        self._looking += 1
+        finally:
+            self._looking -= 1
+            self._hands -= 1
+            self.fill()
 
     def _begin_turn(self) -> None:
         self._turn_ends = time.monotonic() + TURN

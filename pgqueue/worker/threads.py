@@ -63,12 +63,12 @@ class Threads:
         """
         done = asyncio.get_running_loop().create_future()
         call = Call(function, contextvars.copy_context(), done)
+        if self._busy >= self._threads and self._threads < self._most:
+            threading.Thread(target=self._serve, name="pgqueue-job", daemon=True).start()
+            self._threads += 1
+        self._busy += 1
         self._open[id(call)] = call
         self._calls.put(call)
-        self._busy += 1
-        if self._busy > self._threads and self._threads < self._most:
-            self._threads += 1
-            threading.Thread(target=self._serve, name="pgqueue-job", daemon=True).start()
         try:
             await call.done
         except asyncio.CancelledError:

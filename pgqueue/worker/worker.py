@@ -65,7 +65,7 @@ class Worker:
 
     @property
     def leftover(self) -> int:
-        """Handlers that still run after the end, and so would hold up the interpreter's."""
+        """Handlers that still run after the end."""
         return 0 if self._parts is None else self._parts.slots.running
 
     @property
@@ -161,6 +161,7 @@ class Worker:
         parts.finisher.release(released)
         self._emit(WorkerDraining(self.name, parts.slots.running, self.settings.grace))
         parts.heart.drain()
+        await parts.listener.disarm()
         await self._until_idle(parts, self.settings.grace)
         parts.slots.interrupt()
         await self._until_idle(parts, INTERRUPTED, hurriedly=True)

@@ -157,7 +157,7 @@ def test_who_waits_for_due_jobs_hears_of_one_that_is_due_soon(
 def test_nobody_hears_of_a_job_that_is_due_much_later(
     connection: Connection, other: Connection, guard: Guard
 ) -> None:
-    guarded = guard("enqueue", "enqueue.run_at < now() + interval '10 seconds'", "true")
+    guarded = guard("enqueue", "enqueue.run_at < clock_timestamp() + interval '10 seconds'", "true")
     fall_asleep(other)
     connection.execute(HOUR)
     assert len(heard(other, "pgqueue")) == (0 if guarded else 1)

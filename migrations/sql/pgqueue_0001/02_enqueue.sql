@@ -57,7 +57,7 @@ BEGIN
             enqueue.max_attempts, enqueue.timeout, enqueue.tags, enqueue.meta)
     RETURNING id INTO job_id;
     IF ready_xid IS NULL THEN
-        IF enqueue.run_at < now() + interval '10 seconds' THEN
+        IF enqueue.run_at < clock_timestamp() + interval '10 seconds' THEN
             PERFORM pgqueue.ring(enqueue.queue, soon => true);
         END IF;
     ELSIF NOT pg_try_advisory_xact_lock_shared(7077, hashtext(enqueue.queue)) THEN
@@ -120,7 +120,7 @@ BEGIN
 
     FOR name, ready, soon IN
         SELECT due.queue, bool_or(due.at <= now()),
-               bool_or(due.at > now() AND due.at < now() + interval '10 seconds')
+               bool_or(due.at > now() AND due.at < clock_timestamp() + interval '10 seconds')
         FROM (SELECT coalesce(job ->> 'queue', 'default') AS queue,
                      coalesce((job ->> 'run_at')::timestamptz, now() + (job ->> 'delay')::interval, now()) AS at
               FROM jsonb_array_elements(jobs) AS job) AS due
