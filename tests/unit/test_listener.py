@@ -2,10 +2,11 @@
 
 import time
 
+import psycopg
 import pytest
 
 from pgqueue.database.link import Link
-from pgqueue.worker.listener import COUNTING, MOST_RINGING, Listener
+from pgqueue.worker.listener import COUNTING, MANY_SOON, MOST_RINGING, Listener
 
 DSN = "postgresql://nobody@127.0.0.1:1/none"
 
@@ -54,3 +55,30 @@ async def test_counting_begins_anew_after_a_while_and_after_too_many(
     assert listener.rang_too_often(0.001) is (rings > 1)
     assert listener._rings == 0
     assert listener._counted_since > before
+
+
+def hear(listener: Listener, payload: str) -> None:
+    listener._heard(psycopg.Notify("pgqueue", payload, 1))
+
+
+async def test_notes_for_scheduled_jobs_are_counted_too(listener: Listener) -> None:
+    listener._keys = {"1": "a", "2": "b"}
+    for _ in range(MANY_SOON - 1):
+        hear(listener, "soon 1")
+    assert not await listener.sleep(0.0)
+    hear(listener, "soon 2")
+    assert await listener.sleep(0.0), "somebody has to see whether they are too many"
+    assert listener._rings == MANY_SOON
+
+
+async def test_who_waits_for_another_holder(listener: Listener) -> None:
+    listener._keys, listener._held = {"1": "a", "2": "b"}, ["a"]
+    assert not listener.is_for_another_holder
+    hear(listener, "2")
+    assert listener.is_for_another_holder
+    hear(listener, "1")
+    assert not listener.is_for_another_holder, "one of the bells is ours"
+    listener._clear()
+    hear(listener, "2")
+    listener.rouse()
+    assert not listener.is_for_another_holder, "there is a reason of our own"
