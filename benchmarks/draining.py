@@ -36,15 +36,10 @@ def drain_by_workers(
     begin: Callable[[], None] | None = None,
     **settings: Any,
 ) -> Results:
-    """What each worker process found. `begin` runs right before they do.
-
-    With `max_jobs` a worker gives back what it has claimed and not started when it stops.
-    """
+    """What each worker process found. `begin` runs right before they do."""
     with lab.workers(number, once=True, **settings) as workers:
         _lay_out(lab, lay_out, keep, checkpoint)
         results = _race(workers, begin)
-    if "max_jobs" in settings:
-        left += lab.plan.jobs - sum(each["count"] for each in results)
     with lab.connect() as connection:
         check(connection, left=left, done=lab.plan.jobs if keep else 0)
     return results

@@ -57,4 +57,4 @@ def _trial(
     lab: Lab, name: str, lay_out: Callable[[psycopg.Connection], None], left: int
 ) -> Reading:
     results = drain_by_workers(lab, lay_out, left=left, max_jobs=lab.plan.jobs)
-    return Reading({name: rate(sum(each["count"] for each in results), results)})
+    return Reading({name: rate(lab.plan.jobs, results)})

@@ -119,9 +119,8 @@ class Finisher:
                 self._idle.set()
 
     def _rouse(self) -> None:
-        if self._idle.is_set() or not self._wake.is_set():
-            self._idle.clear()
-            self._wake.set()
+        self._idle.clear()
+        self._wake.set()
 
     async def _write_all(self) -> None:
         """What was written is taken off its list only afterwards: an error loses nothing."""

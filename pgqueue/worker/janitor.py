@@ -133,24 +133,20 @@ class Janitor:
         worker is dead. Give all of them the time to beat again; but put it off once only.
         """
         cut_off = self._link.connections > self._connections
-        if (
-            cut_off or now - self._looked > 1.2 * LONGEST_SLEEP + self._rescue_every
-        ) and not self._waits:
+        slept = now - self._looked > 1.2 * LONGEST_SLEEP + self._rescue_every
+        if (cut_off or slept) and not self._waits:
             self._waits = True
             self._rescue_due = now + 2 * self._rescue_every + LONGEST_PAUSE
         self._connections, self._looked = max(1, self._link.connections), now
 
     async def _rescue(self) -> None:
-        """The jobs of dead workers. What goes wrong is tried again, but not at once."""
+        """The jobs of dead workers. What goes wrong is tried again, but not at once; of a worker
+        that is lost meanwhile the next heartbeat tells again.
+        """
         self._rescue_due = time.monotonic() + _about(self._rescue_every)
         with self._surviving("rescue"):
-            self._rescue_wanted = False
-            try:
-                self._tell(await self._link.fetch(_RESCUE.text, {"thorough": False}))
-            except BaseException:
-                self._rescue_wanted = True
-                raise
-            self._waits = False
+            self._tell(await self._link.fetch(_RESCUE.text, {"thorough": False}))
+            self._rescue_wanted = self._waits = False
 
     async def _rescue_thoroughly(self) -> None:
         """Now and then also the jobs whose worker has left no row at all."""

@@ -31,6 +31,9 @@ RECOVER_EVERY = 1.0
 COUNTING = 0.25
 """Seconds for which rings are counted."""
 MANY_SOON = 50
+"""Of so many rings one that is for a scheduled job wakes the sleeper, who asks whether they are too
+many.
+"""
 MOST_RINGING = 0.5
 """Rings may take this share of the time, as long as each takes the time of a commit."""
 
@@ -132,11 +135,12 @@ class Listener:
             return True
         try:
             missing = [queue for queue in self._queues if queue not in self._held]
-            if missing:
-                taken = await self._ask(_TAKE, missing)
-                self._held += [queue for queue, got in zip(missing, taken, strict=True) if got]
-                missing = [queue for queue in missing if queue not in self._held]
-            return not missing or all(await self._ask(_TAKEN, missing))
+            taken = await self._ask(_TAKE, missing)
+            self._held += [queue for queue, got in zip(missing, taken, strict=True) if got]
+            if self.holds_bells:
+                return True
+            missing = [queue for queue in missing if queue not in self._held]
+            return all(await self._ask(_TAKEN, missing))
         except (psycopg.Error, TimeoutError, OSError):
             await self._drop()
             return False
@@ -226,7 +230,7 @@ class Listener:
             self._rings += 1
             self._soon()
             if self._rings % MANY_SOON == 0:
-                self.rouse()  # to see whether they are too many
+                self.rouse()
 
     async def _ask(self, query: str, *parameters: object) -> list[object]:
         """A statement on the listening connection, which is otherwise watched for notifications."""

@@ -61,7 +61,6 @@ class Slots:
         self._hands = 0
         self._looking = 0
         self._turn_ends = 0.0
-        self._closed = False
         self._context = contextvars.copy_context()
         self.finished = 0
         self.outcomes: Counter[str] = Counter()
@@ -143,7 +142,6 @@ class Slots:
 
     def close(self) -> list[tuple[int, int]]:
         """Start no more jobs. Returns the (id, lease) of those that did not start."""
-        self._closed = True
         claims = [claim for _, _, claim in self._waiting]
         self._waiting.clear()
         return [(claim.id, claim.lease) for claim in claims]
