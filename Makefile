@@ -7,7 +7,7 @@ READY   = $(VENV)/.ready
 PEERS   = .venv-peers
 JOBS   ?= 2
 
-.PHONY: help demo test test-version check format bench bench-peers docs clean
+.PHONY: help demo test test-version check format bench bench-peers docs screenshots clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,9 @@ bench-peers: $(PEERS)/.ready  ## the same work on other Python queues for Postgr
 
 docs: $(READY)  ## write the reference pages that follow from the code
 	$(BIN)/python docs/generate.py
+
+screenshots: $(READY)  ## take the pictures of the dashboard for the docs; needs Chromium
+	$(BIN)/python docs/screenshots.py
 
 clean:  ## remove what make made
 	rm -rf $(VENV) $(PEERS) build dist *.egg-info

@@ -14,8 +14,8 @@ from .measuring import Findings
 from .place import Place
 
 COLUMNS = ("figure", ">median", "lowest to highest", "unit", ">floor", "measured as", ">ratio")
-LONG = {"pinned": "pin_seconds", "backlog": "backlog"}
-"""Options of the plan that concern one group only."""
+LONG = {"pinned": "pin_seconds", "backlog": "backlog", "parked": "backlog"}
+"""Options of the plan that concern these groups only."""
 
 
 def row(figure: Figure) -> list[str | None]:
@@ -52,7 +52,8 @@ def remarks(findings: Sequence[Findings]) -> list[str]:
 
 def again(groups: Sequence[str], plan: Plan, *, private: bool) -> str:
     """The command that measures the same once more. It names no database, whose URL is secret."""
-    options = ["rounds", "jobs", "seconds", *(LONG[name] for name in LONG if name in groups)]
+    long = dict.fromkeys(LONG[name] for name in LONG if name in groups)
+    options = ["rounds", "jobs", "seconds", *long]
     words = ["pgqueue bench", *groups]
     words += [f"--{name.replace('_', '-')} {_typed(getattr(plan, name))}" for name in options]
     return " ".join([*words, *(["--private"] if private else [])])

@@ -9,7 +9,11 @@ import psycopg
 from .errors import BenchmarkError
 from .tasks import ARGS
 
-EMPTY = "TRUNCATE pgqueue.job, pgqueue.job_done, pgqueue.job_dead, pgqueue.failure"
+EMPTY = """
+TRUNCATE pgqueue.job, pgqueue.job_done, pgqueue.job_dead, pgqueue.failure,
+         pgqueue.gate, pgqueue.slot, pgqueue.share, pgqueue.fair_line,
+         pgqueue.look, pgqueue.pause, pgqueue.detour
+"""
 KEEP = "UPDATE pgqueue.queue SET keep_succeeded = %s::interval WHERE name = 'default'"
 READY = """
 INSERT INTO pgqueue.job (task, args, queue, priority)
@@ -20,6 +24,28 @@ SCHEDULED = """
 INSERT INTO pgqueue.job (task, args, ready_xid, run_at)
 SELECT 'noop', %s::jsonb, NULL, now() + interval '1 day' + i * interval '1 second'
 FROM generate_series(1, %s) AS i
+"""
+WITH_FLOW = """
+SELECT pgqueue.enqueue_many(chunk.jobs)
+FROM (
+    SELECT jsonb_agg(jsonb_build_object(
+               'task', CAST(%(task)s AS text), 'args', CAST(%(args)s AS jsonb), 'flow', {flow},
+               'tags', jsonb_build_array(split_part({flow} ->> 'fair_key', ' ', 1))
+           ) ORDER BY i) AS jobs
+    FROM generate_series(1, %(jobs)s) AS i
+    GROUP BY i / 5000
+    ORDER BY i / 5000
+) AS chunk
+"""
+PARKED = """
+WITH parked AS (
+    INSERT INTO pgqueue.job (task, args, ready_xid, blocked, flow)
+    SELECT 'parked', %(args)s::jsonb, NULL, true, '{"limits": {"parked": 1}}'
+    FROM generate_series(1, %(jobs)s)
+    RETURNING id, queue, task, priority
+)
+INSERT INTO pgqueue.gate (job_id, queue, task, priority, state, blocker, buckets, weights)
+SELECT id, queue, task, priority, 'closed', %(blocker)s, '{parked}', '{1}' FROM parked
 """
 LEFT = """
 SELECT (SELECT count(*) FROM pgqueue.job), (SELECT count(lease) FROM pgqueue.job),
@@ -49,9 +75,24 @@ def stock(
     )
 
 
+def stock_with_flow(
+    connection: psycopg.Connection, jobs: int, flow: str, task: str = "noop"
+) -> None:
+    """Jobs at the gate. `flow` is SQL for the options of the job with the number i."""
+    query = WITH_FLOW.replace("{flow}", flow)
+    connection.execute(query.encode(), {"task": task, "args": ARGS, "jobs": jobs})
+    connection.execute("VACUUM ANALYZE pgqueue.gate")
+
+
 def schedule(connection: psycopg.Connection, jobs: int) -> None:
     """Jobs for tomorrow."""
     connection.execute(SCHEDULED, [ARGS, jobs])
+
+
+def park(connection: psycopg.Connection, jobs: int, blocker: str) -> None:
+    """Jobs of the task "parked" that wait at the gate, closed for this reason."""
+    connection.execute(PARKED, {"args": ARGS, "jobs": jobs, "blocker": blocker})
+    connection.execute("VACUUM ANALYZE pgqueue.gate")
 
 
 def settle(connection: psycopg.Connection, *, checkpoint: bool = True) -> None:

@@ -54,7 +54,7 @@ def _from(shortest: float) -> Callable[[click.Context, click.Parameter, float], 
 )  # fmt: skip
 @click.option(
     "--backlog", type=click.IntRange(1, 10**8), default=1_000_000, show_default=True,
-    help="Jobs besides, in the group backlog.",
+    help="Jobs besides, in the groups backlog and parked.",
 )  # fmt: skip
 @click.option(
     "--picture", type=click.Path(dir_okay=False, writable=True, path_type=Path),
@@ -67,9 +67,9 @@ def bench(
     """Measure what your server can do.
 
     Groups of figures: enqueue, bulk, drain, latency, idle, cost; and, because they take long, only
-    when they are named: backlog, pinned. `all` names all. Each figure stands beside its floor: the
-    same done by plain SQL in the same round. Compare ratios: absolute figures move with whatever
-    else the machine does.
+    when they are named: flow, backlog, parked, pinned, dashboard. `all` names all. Each figure
+    stands beside its floor: the same done by plain SQL in the same round. Compare ratios: absolute
+    figures move with whatever else the machine does.
 
     It works in a database of its own on the server, pgqueue_bench_…, which it creates and drops.
     It makes the server busy, so do not point it at one that others need now. Without a database

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from .errors import NOTHING_MATCHED, USAGE, CommandError
 from .filters import Filter, filter_options
 from .output import count_of, print_ids, print_json
 from .printable import printable
+from .progress import progress
+from .recording import audited, record
 from .session import Session
 
 if TYPE_CHECKING:
@@ -31,6 +33,12 @@ STATES = {
     "cancelled": "was cancelled already",
 }
 """Why nothing was done to a job."""
+HELD_BACK = """
+SELECT j.id, j.state, k.job_id AS holder
+FROM pgqueue.jobs AS j
+LEFT JOIN pgqueue.unique_key AS k ON k.task = j.task AND k.key = j.flow #>> '{unique,key}'
+WHERE j.id = ANY(%s)
+"""
 
 
 @dataclass(frozen=True)
@@ -46,13 +54,14 @@ class Action:
     words: dict[str, str]
 
 
+UNCHANGED = "No longer dead or waiting, or another job has their unique key: {} of them."
 RETRY = Action(
     "retry",
     "SELECT j.id, CASE WHEN pgqueue.retry(j.id) THEN 'retried' ELSE 'unchanged' END AS answer "
     "FROM unnest(CAST(%(ids)s AS bigint[])) AS j(id)",
     states=("dead", "cancelled", "scheduled", "retrying"),
     usual=("dead",),
-    words={"retried": "Retried {}.", "unchanged": "No longer dead or waiting: {} of them."},
+    words={"retried": "Retried {}.", "unchanged": UNCHANGED},
 )
 CANCEL = Action(
     "cancel",
@@ -116,18 +125,22 @@ def _act(
             matched, newest = _count(session, connection, chosen)
             if matched == 0:
                 raise CommandError(
-                    f"nothing matches: no {_named(chosen)}.",
+                    f"nothing matches: no {chosen.named}.",
                     hint="the same filters with `pgqueue jobs ls` show what there is.",
                     exit_code=NOTHING_MATCHED,
                 )
             match = "matches" if matched == 1 else "match"
-            session.note(printable(f"{count_of(matched, _noun(chosen))} {match}{_why(chosen)}."))
+            session.note(
+                printable(f"{count_of(matched, chosen.noun)} {match}{chosen.in_brackets}.")
+            )
             these = "this one" if matched == 1 else f"these {matched:,}"
             session.confirm(f"{action.verb.capitalize()} {these} now?")
             pages = _pages(session, connection, chosen, newest)
-        answers = _apply(session, connection, action, pages, extra)
-        left = _left(session, connection, answers) if chosen.ids else []
-    _report(session, action, matched, answers, left)
+        told = {} if chosen.ids else {"filter": chosen.describe() or "all"}
+        with progress(session, action.verb, matched) as done:
+            answers, records = _apply(session, connection, action, pages, extra, told, done)
+        left = _left(session, connection, action, answers) if chosen.ids else []
+    _report(session, action, matched, answers, left, records)
 
 
 def _check(action: Action, chosen: Filter, everything: bool) -> None:
@@ -197,34 +210,61 @@ def _apply(
     action: Action,
     pages: Iterator[list[int]],
     extra: dict[str, Any],
-) -> dict[int, str]:
-    """One transaction a page, in the order of ids, so that two of us cannot block each other."""
+    told: dict[str, str],
+    done: Callable[[int], None],
+) -> tuple[dict[int, str], list[int]]:
+    """One transaction a page, in the order of ids, so that two of us cannot block each other, and a
+    record in each. Returns the answers by id, and the numbers of the records.
+    """
     answers: dict[int, str] = {}
+    records: list[int] = []
     for ids in pages:
         with session.transaction(connection):
             found = connection.execute(
                 action.statement.encode(), extra | {"ids": sorted(ids)}
             ).fetchall()
+            changed = [row["id"] for row in found if row["answer"] != "unchanged"]
+            if changed:
+                target, why = {**told, "ids": changed}, extra.get("reason")
+                number = record(connection, action.verb, target, jobs=len(changed), reason=why)
+                records.append(number)
         answers |= {row["id"]: row["answer"] for row in found}
-    return answers
+        done(len(ids))
+    return answers, records
 
 
 def _left(
-    session: Session, connection: psycopg.Connection[Row], answers: dict[int, str]
+    session: Session,
+    connection: psycopg.Connection[Row],
+    action: Action,
+    answers: dict[int, str],
 ) -> list[str]:
     """Why nothing was done to jobs that were named, a line for each of the first few."""
     ids = sorted(id for id, answer in answers.items() if answer == "unchanged")
     told = ids[:MOST_TOLD]
-    query = "SELECT j.id, j.state FROM pgqueue.jobs AS j WHERE j.id = ANY(%s)"
     with session.transaction(connection):
-        states = {row["id"]: row["state"] for row in connection.execute(query, [told])}
-    lines = [f"#{id}: {STATES.get(states.get(id), states.get(id))}" for id in told]
+        found = {row["id"]: row for row in connection.execute(HELD_BACK.encode(), [told])}
+    lines = [f"#{id}: {_why_not(action, found.get(id))}" for id in told]
     more = len(ids) - len(told)
     return [*lines, f"and {more:,} more that nothing was done to"] if more else lines
 
 
+def _why_not(action: Action, found: Row | None) -> str:
+    if found is None:
+        return STATES[None]
+    state, holder = found["state"], found["holder"]
+    if action is RETRY and state in ("dead", "cancelled") and holder not in (None, found["id"]):
+        return f"stays {state}, as job #{holder} has its unique key"
+    return STATES.get(state) or str(state)
+
+
 def _report(
-    session: Session, action: Action, matched: int, answers: dict[int, str], left: list[str]
+    session: Session,
+    action: Action,
+    matched: int,
+    answers: dict[int, str],
+    left: list[str],
+    records: list[int],
 ) -> None:
     counts = Counter(answers.values())
     changed = len(answers) - counts["unchanged"]
@@ -233,6 +273,7 @@ def _report(
             {"matched": matched, "changed": changed}
             | {word: counts[word] for word in action.words}
             | {"ids": sorted(id for id, answer in answers.items() if answer != "unchanged")}
+            | {"audit": records}
         )
     elif session.quiet:
         print_ids(sorted(id for id, answer in answers.items() if answer != "unchanged"))
@@ -242,24 +283,8 @@ def _report(
             for word, text in action.words.items()
             if counts[word] and not (left and word == "unchanged")
         ]
-        told = [" ".join(sentences), *left] if sentences else left
+        done = f"{' '.join(sentences)}   {audited(records)}".rstrip()
+        told = [done, *left] if sentences else left
         click.echo("\n".join(told) or "Nothing was left to do.")
     if changed == 0:
         click.get_current_context().exit(NOTHING_MATCHED)
-
-
-def _noun(chosen: Filter) -> str:
-    """`dead job`, or `job` where the states are many."""
-    return f"{chosen.states[0]} job" if len(chosen.states) == 1 else "job"
-
-
-def _named(chosen: Filter) -> str:
-    states = " or ".join(chosen.states)
-    return f"{states} jobs" + (f" with {chosen.describe()}" if chosen.describe() else "")
-
-
-def _why(chosen: Filter) -> str:
-    told = chosen.describe()
-    if len(chosen.states) > 1:
-        told = f"{', '.join(chosen.states)}" + (f"; {told}" if told else "")
-    return f" ({told})" if told else ""

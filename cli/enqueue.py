@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from .completing import complete
 from .errors import USAGE, CommandError
 from .output import print_ids, print_json, raw
 from .printable import printable
@@ -17,23 +18,44 @@ from .values import DURATION, SECONDS, TIME, Moment
 from .waiting import finished, tell_end, wait_for
 
 if TYPE_CHECKING:
+    from pgqueue.flow import FlowOptions
     from pgqueue.job import NewJob
     from pgqueue.task import Task
+    from pgqueue.unique import Unique
 
+Stored = tuple[int, bool]
+"""The id of the job, and whether it is a new one."""
 LARGEST = 1024 * 1024
 """Bytes of arguments, where no app says otherwise."""
+FLOW = ("order_key", "fair_key", "limits", "expires", "unique")
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", shell_complete=complete("tasks"))
 @click.argument("arguments", nargs=-1, metavar="[JSON | KEY=VALUE...]")
-@click.option("--queue", metavar="NAME", help="Another queue than the task's.")
+@click.option(
+    "--queue",
+    metavar="NAME",
+    shell_complete=complete("queues"),
+    help="Another queue than the task's.",
+)
 @click.option("--priority", type=int, help="From -10 to 10; higher ones run first.")
 @click.option("--in", "delay", type=DURATION, help="Run it after so long: 10m.")
 @click.option("--at", type=TIME, help="Run it then: 2026-11-22T12:00Z, now+10m.")
 @click.option("--max-attempts", type=int, help="Dead after so many attempts.")
 @click.option("--tag", "tags", multiple=True, help="Labels to find it by.")
 @click.option("--meta", multiple=True, metavar="KEY=VALUE", help="Travels with the job.")
+@click.option("--unique-key", metavar="KEY", help="At most one unfinished job of the task with it.")
+@click.option(
+    "--on-conflict",
+    type=click.Choice(["skip", "replace", "raise"]),
+    help="With --unique-key, where such a job is there: leave it (the default), give it these "
+    "arguments and options while it waits, or fail.",
+)
+@click.option("--order-key", metavar="KEY", help="Jobs of one key run one at a time, in order.")
+@click.option("--fair-key", metavar="KEY", help="Whose job it is: tenants of a queue take turns.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME", help="It is under this limit.")
+@click.option("--expires", type=DURATION, help="Cancelled unless it starts within so long: 10m.")
 @click.option("--wait", is_flag=True, help="Wait for its end; exit code 4 unless it succeeds.")
 @click.option("--timeout", "limit", type=SECONDS, help="With --wait: give up after so long.")
 @click.option("--dry-run", is_flag=True, help="Check it, and enqueue nothing.")
@@ -56,23 +78,30 @@ def enqueue(
     if limit is not None and not wait:
         raise CommandError("--timeout bounds --wait, which is missing.", exit_code=USAGE)
     chosen = _chosen(options)
-    application = session.application_if_any
-    if application is None:
-        job = _unchecked(session, task, arguments, chosen)
-    else:
-        # find_task tells what was meant; the session points the application at the database.
-        job = _checked(session.application.find_task(task), arguments, chosen)
-    largest = LARGEST if application is None else application.max_args_bytes
-    id = None if dry_run else _store(session, job, largest)
-    if wait and id is not None:
+    job, largest = read_job(session, task, arguments, chosen)
+    stored = None if dry_run else _store(session, job, largest)
+    if wait and stored is not None:
         if not session.as_json and not session.quiet:
-            session.note(printable(f"{job.task} #{id} → {job.options.queue}"))
+            session.note(_told(job, *stored))
+        id, _ = stored
         row = wait_for(session, id, limit)
         if session.as_json:
             print_json(finished(row) | {"result": raw(row["result"])})
         tell_end(session, row)
         return
-    _print(session, job, id, checked=application is not None)
+    _print(session, job, stored, checked=session.application_if_any is not None)
+
+
+def read_job(
+    session: Session, task: str, arguments: tuple[str, ...], chosen: dict[str, Any]
+) -> tuple[NewJob, int]:
+    """The job as it was typed, checked if there is an app, and the bytes its arguments may take."""
+    application = session.application_if_any
+    if application is None:
+        return _unchecked(session, task, arguments, chosen), LARGEST
+    # find_task tells what was meant; the session points the application at the database.
+    job = _checked(session.application.find_task(task), arguments, chosen)
+    return job, application.max_args_bytes
 
 
 def _chosen(options: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +116,19 @@ def _chosen(options: dict[str, Any]) -> dict[str, Any]:
     if options["meta"]:
         options["meta"] = {name: _json_or_text(text) for name, text in options["meta"].items()}
     options["tags"] = options["tags"] or None
+    options["unique"] = _unique(options.pop("unique_key"), options.pop("on_conflict"))
+    options["limits"] = list(options["limits"]) or None
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _unique(key: str | None, on_conflict: Any) -> Unique | None:
+    from pgqueue.unique import Unique
+
+    if key is None:
+        if on_conflict is not None:
+            raise CommandError("--on-conflict needs a --unique-key.", exit_code=USAGE)
+        return None
+    return Unique(key=key, on_conflict=on_conflict or "skip")
 
 
 def _checked(task: Task[..., Any], arguments: tuple[str, ...], chosen: dict[str, Any]) -> NewJob:
@@ -103,10 +144,13 @@ def _unchecked(
     session: Session, name: str, arguments: tuple[str, ...], chosen: dict[str, Any]
 ) -> NewJob:
     """By name only: who runs it, and whether the arguments fit, is for the workers to find."""
+    from pgqueue.bounds import check_name
     from pgqueue.document import encode_object
-    from pgqueue.job import JobOptions, NewJob, check_name
+    from pgqueue.flow import changed_flow
+    from pgqueue.job import JobOptions, NewJob
 
     check_name(name, "task name", 200)
+    flow = {option: chosen.pop(option) for option in FLOW if option in chosen}
     session.note("No app here: neither the task's name nor the arguments could be checked.")
     given = _read(arguments, lambda _, text: _json_or_text(text))
     text = encode_object(given, "args", max_bytes=LARGEST)
@@ -114,10 +158,12 @@ def _unchecked(
         chosen["meta"] = encode_object(chosen["meta"], "meta", max_bytes=100_000)
     if "tags" in chosen:
         chosen["tags"] = tuple(chosen["tags"])
-    return NewJob(name, text, JobOptions(**chosen))
+    limited = changed_flow(None, cast("FlowOptions", flow), ())
+    document = None if limited is None else limited.document(lambda _: {})
+    return NewJob(name, text, JobOptions(**chosen, flow=limited), document)
 
 
-def _store(session: Session, job: NewJob, largest: int) -> int:
+def _store(session: Session, job: NewJob, largest: int) -> Stored:
     from pgqueue.database.statement import Statement
 
     options = job.options
@@ -134,13 +180,22 @@ def _store(session: Session, job: NewJob, largest: int) -> int:
         "meta": options.meta,
         "max_args_bytes": largest,
     }
+    statement = Statement("enqueue" if job.flow is None else "enqueue_with")
     with session.connect() as connection, session.transaction(connection):
-        row = connection.execute(Statement("enqueue").text.encode(), parameters).fetchone()
+        row = connection.execute(
+            statement.text.encode(), parameters | ({"flow": job.flow} if job.flow else {})
+        ).fetchone()
     assert row is not None
-    return int(row["enqueue"])
+    id, *created = row.values()
+    rule = None if options.flow is None else options.flow.unique
+    if created == [False] and rule is not None and rule.raises:
+        hint = f"pgqueue jobs show {id}"
+        raise CommandError(f"job {id} of {job.task} has this unique key.", hint=hint)
+    return id, created != [False]
 
 
-def _print(session: Session, job: NewJob, id: int | None, *, checked: bool) -> None:
+def _print(session: Session, job: NewJob, stored: Stored | None, *, checked: bool) -> None:
+    id, created = stored or (None, None)
     if session.as_json:
         print_json(
             {
@@ -150,14 +205,21 @@ def _print(session: Session, job: NewJob, id: int | None, *, checked: bool) -> N
                 "args": raw(job.args),
                 "checked": checked,
             }
+            | ({"created": created} if stored and job.flow else {})
         )
     elif session.quiet:
         print_ids([] if id is None else [id])
-    elif id is None:
+    elif stored is None:
         click.echo(printable(f"{job.task} → {job.options.queue}   {job.args}"))
         session.note("Dry run: nothing was enqueued.")
     else:
-        click.echo(printable(f"{job.task} #{id} → {job.options.queue}"))
+        click.echo(_told(job, *stored))
+
+
+def _told(job: NewJob, id: int, created: bool) -> str:
+    if created:
+        return printable(f"{job.task} #{id} → {job.options.queue}")
+    return printable(f"{job.task} #{id} has this unique key; no new job was made")
 
 
 def _read(arguments: tuple[str, ...], convert: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .completing import complete
 from .values import PAST, WHERE, Moment, Where
 
 if TYPE_CHECKING:
@@ -102,6 +103,24 @@ class Filter:
         parts += [f"until {self.until.text}"] if self.until else []
         return ", ".join(parts)
 
+    @property
+    def noun(self) -> str:
+        """`dead job`, or `job` where the states are many."""
+        return f"{self.states[0]} job" if len(self.states) == 1 else "job"
+
+    @property
+    def named(self) -> str:
+        """What is looked for: `dead or cancelled jobs with queue mail`."""
+        told = f" with {self.describe()}" if self.describe() else ""
+        return f"{' or '.join(self.states)} jobs{told}"
+
+    @property
+    def in_brackets(self) -> str:
+        """What the noun does not tell."""
+        parts = [", ".join(self.states)] if len(self.states) > 1 else []
+        parts += [self.describe()] if self.describe() else []
+        return f" ({'; '.join(parts)})" if parts else ""
+
 
 def filter_options(command: Command) -> Command:
     """The flags of a `Filter`, but for ids."""
@@ -109,8 +128,22 @@ def filter_options(command: Command) -> Command:
         click.option(
             "--state", "states", multiple=True, type=click.Choice(STATES), help="In this state."
         ),
-        click.option("--queue", "queues", multiple=True, metavar="NAME", help="In this queue."),
-        click.option("--task", "tasks", multiple=True, metavar="NAME", help="Of this task."),
+        click.option(
+            "--queue",
+            "queues",
+            multiple=True,
+            metavar="NAME",
+            shell_complete=complete("queues"),
+            help="In this queue.",
+        ),
+        click.option(
+            "--task",
+            "tasks",
+            multiple=True,
+            metavar="NAME",
+            shell_complete=complete("tasks"),
+            help="Of this task.",
+        ),
         click.option("--tag", "tags", multiple=True, metavar="TAG", help="With this tag (all)."),
         click.option(
             "--where",

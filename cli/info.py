@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-import time
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import count_of, print_ids, print_json
+from .completing import complete
+from .output import count_of, print_ids, print_json, text_of_seconds
+from .pauses import all_pauses
 from .printable import printable
-from .queues import print_queues, queue_stats
+from .queue_table import print_queues, queue_stats
+from .schedules import all_schedules
 from .session import Session
 from .values import SECONDS
+from .watching import watching
 from .workers import all_workers
 
 if TYPE_CHECKING:
@@ -20,17 +23,6 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-UNKNOWN_TASKS = """
-SELECT waiting.queue, waiting.task, waiting.jobs
-FROM (SELECT j.queue, j.task, count(*) AS jobs FROM pgqueue.jobs AS j
-      WHERE j.state = 'queued' GROUP BY j.queue, j.task) AS waiting
-WHERE EXISTS (SELECT FROM pgqueue.workers w
-              WHERE w.state <> 'lost' AND waiting.queue = ANY(w.queues))
-  AND NOT EXISTS (SELECT FROM pgqueue.workers w
-                  WHERE w.state <> 'lost' AND waiting.queue = ANY(w.queues)
-                    AND waiting.task = ANY(w.tasks))
-ORDER BY waiting.queue, waiting.task
-"""
 SERVER = """
 SELECT current_database() AS database, current_setting('server_version') AS server,
        (SELECT max(version_num) FROM pgqueue.schema_version) AS schema
@@ -46,20 +38,27 @@ SELECT current_database() AS database, current_setting('server_version') AS serv
     flag_value="2s",
     help="Again and again, every 2s or as told, until Ctrl+C.",
 )
-@click.option("--queue", "queues", multiple=True, metavar="NAME", help="This queue only.")
+@click.option(
+    "--queue",
+    "queues",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete("queues"),
+    help="This queue only.",
+)
 @click.pass_obj
 def info(session: Session, watch: float | None, queues: tuple[str, ...]) -> None:
     """Queues, workers and what is wrong, at one glance."""
     with session.connect() as connection:
-        while True:
+
+        def look() -> dict[str, Any]:
             with session.transaction(connection):
-                found = _look(connection, queues)
-            if watch is not None and sys.stdout.isatty() and not session.as_json:
-                click.clear()
-            _print(session, found)
-            if watch is None:
-                return
-            time.sleep(max(0.1, watch))
+                return _look(connection, queues)
+
+        if watch is None:
+            _print(session, look())
+        else:
+            watching(session, max(0.1, watch), lambda: _print(session, look()))
 
 
 def _look(connection: psycopg.Connection[Row], names: tuple[str, ...]) -> dict[str, Any]:
@@ -67,11 +66,7 @@ def _look(connection: psycopg.Connection[Row], names: tuple[str, ...]) -> dict[s
     assert server is not None
     queues = queue_stats(connection, names)
     workers = [row for row in all_workers(connection) if not names or set(names) & {*row["queues"]}]
-    unknown = [
-        row
-        for row in connection.execute(UNKNOWN_TASKS.encode())
-        if not names or row["queue"] in names
-    ]
+    schedules = [row for row in all_schedules(connection) if not names or row["queue"] in names]
     live = [worker for worker in workers if worker["state"] != "lost"]
     return {
         **server,
@@ -81,52 +76,43 @@ def _look(connection: psycopg.Connection[Row], names: tuple[str, ...]) -> dict[s
         "slots": sum(worker["concurrency"] for worker in live),
         "busy": sum(worker["running"] for worker in live),
         "queues": queues,
-        "warnings": _warnings(queues, workers, unknown),
+        "schedules": len(schedules),
+        "next_tick": _next_tick(schedules),
+        "warnings": _troubles(connection, names, queues, workers, schedules),
     }
 
 
-def _warnings(queues: list[Row], workers: list[Row], unknown: list[Row]) -> list[Row]:
-    warnings = []
-    for row in queues:
-        name, jobs = row["queue"], count_of(row["queued"], "queued job")
-        if row["queued"] and not row["workers"]:
-            cure = f"pgqueue worker -q {name}"
-            text = f"{name}: {jobs} and no live worker."
-            warnings.append(_warning("queue_without_worker", text, cure, queue=name))
-        if row["paused_at"]:
-            why = f": {row['pause_reason']}" if row["pause_reason"] else ""
-            cure = f"pgqueue queues resume {name}"
-            text = f"{name}: paused by {row['paused_by']}{why}, {jobs} waiting."
-            warnings.append(_warning("queue_paused", text, cure, queue=name))
-    for row in unknown:
-        jobs = count_of(row["jobs"], "queued job")
-        text = f"{row['queue']}: {jobs} of task {row['task']}, which no live worker knows."
-        cure = f"pgqueue jobs ls --queue {row['queue']} --task {row['task']}"
-        warnings.append(_warning("unknown_task", text, cure, queue=row["queue"], task=row["task"]))
-    for row in workers:
-        if row["state"] == "lost":
-            text = f"worker {row['name']} is lost: others rescue its jobs."
-            warnings.append(_warning("worker_lost", text, "pgqueue workers ls", worker=row["name"]))
-    return warnings
+def _troubles(
+    connection: psycopg.Connection[Row],
+    names: tuple[str, ...],
+    queues: list[Row],
+    workers: list[Row],
+    schedules: list[Row],
+) -> list[Row]:
+    """What is wrong, as the doctor sees it, too."""
+    from pgqueue.doctor import trouble
+    from pgqueue.doctor.crew import UNKNOWN_TASKS
+
+    unknown = connection.execute(UNKNOWN_TASKS.encode()).fetchall()
+    found = [
+        *trouble.of_queues(queues),
+        *trouble.of_tasks(row for row in unknown if not names or row["queue"] in names),
+        *trouble.of_workers(workers),
+        *trouble.of_pauses(all_pauses(connection)),
+        *trouble.of_schedules(schedules),
+    ]
+    return [dataclasses.asdict(one) for one in found]
 
 
-def _warning(
-    kind: str,
-    text: str,
-    cure: str,
-    *,
-    queue: str | None = None,
-    task: str | None = None,
-    worker: str | None = None,
-) -> Row:
-    return {
-        "kind": kind,
-        "queue": queue,
-        "task": task,
-        "worker": worker,
-        "text": text,
-        "command": cure,
-    }
+def _next_tick(schedules: list[Row]) -> Row | None:
+    """Which of the schedules that tick is the next."""
+    coming = [row for row in schedules if row["state"] == "active" and row["known"]]
+    coming = [row for row in coming if row["next_tick"] is not None]
+    if not coming:
+        return None
+    first = min(coming, key=lambda row: (row["next_tick"], row["name"]))
+    in_seconds = (first["next_tick"] - first["now"]).total_seconds()
+    return {"schedule": first["name"], "at": first["next_tick"], "in_seconds": in_seconds}
 
 
 def _print(session: Session, found: dict[str, Any]) -> None:
@@ -145,6 +131,12 @@ def _print(session: Session, found: dict[str, Any]) -> None:
         f"{count_of(found['workers'], 'worker')}{slots}\n"
     )
     print_queues(session, found["queues"])
+    if (coming := found["next_tick"]) is not None:
+        when = text_of_seconds(coming["in_seconds"])
+        click.echo(
+            f"\n next of {count_of(found['schedules'], 'schedule')}: "
+            f"{printable(coming['schedule'])} in {when}"
+        )
     if found["warnings"]:
         click.echo()
     for warning in found["warnings"]:

@@ -1,4 +1,4 @@
-"""`pgqueue jobs`: look at jobs; retry, cancel and await them."""
+"""`pgqueue jobs`: look at jobs; ask why they wait; retry, cancel and await them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,19 @@ from .output import (
     text_of_seconds,
 )
 from .printable import printable
-from .records import COLUMNS, FAILURES, as_document, first_line, last_errors, when
+from .records import (
+    COLUMNS,
+    FAILURES,
+    as_document,
+    first_line,
+    hide_args,
+    last_errors,
+    when,
+)
 from .session import Session
 from .values import SECONDS
 from .waiting import finished, tell_end, wait_for
+from .why import reasons, why
 
 if TYPE_CHECKING:
     Row = dict[str, Any]
@@ -34,11 +43,12 @@ LAST_PAGES = 10_000
 
 @click.group()
 def jobs() -> None:
-    """Look at jobs; retry, cancel and await them."""
+    """Look at jobs; ask why they wait; retry, cancel and await them."""
 
 
 jobs.add_command(retry)
 jobs.add_command(cancel)
+jobs.add_command(why)
 
 
 @jobs.command()
@@ -62,7 +72,7 @@ def ls(
     ).format(columns=sql.SQL(COLUMNS), condition=condition)
     with session.connect() as connection, session.transaction(connection):
         rows = connection.execute(query, parameters | {"limit": limit + 1}).fetchall()
-        more, rows = len(rows) > limit, rows[:limit]
+        more, rows = len(rows) > limit, hide_args(connection, rows[:limit])
         errors = last_errors(connection, rows)
     following = rows[-1]["id"] if more else None
     if session.as_json:
@@ -115,17 +125,20 @@ def show(session: Session, id: int, show_sql: bool) -> None:
                 "pgqueue jobs ls",
                 exit_code=NOTHING_MATCHED,
             )
+        (row,) = hide_args(connection, [row])
         failures = connection.execute(FAILURES.encode(), {"id": id}).fetchall()
         error = last_errors(connection, [row]).get(id)
+        waits = row["finished_at"] is None and not session.as_json and not session.quiet
+        reason = reasons(connection, id)[0]["why"] if waits else None
     if session.as_json:
         print_json(as_document(row, error) | {"attempts": failures})
     elif session.quiet:
         print_ids([row["id"]])
     else:
-        _print_job(row, failures)
+        _print_job(row, failures, reason)
 
 
-def _print_job(row: Row, failures: list[Row]) -> None:
+def _print_job(row: Row, failures: list[Row], reason: str | None) -> None:
     facts = [f"queue {row['queue']}", f"priority {row['priority']}"]
     facts += [f"tags {' '.join(row['tags'])}"] if row["tags"] else []
     title = printable(f"{row['task']} #{row['id']}")
@@ -144,6 +157,8 @@ def _print_job(row: Row, failures: list[Row]) -> None:
             click.echo(f"  {name:8} {printable(row[name])}")
     if row["cancel_requested_at"] is not None and row["state"] == "running":
         click.echo(f"  asked to stop {text_of_instant(row['cancel_requested_at'])}")
+    if reason is not None:
+        click.echo(f"  why      {printable(reason)}")
     if failures:
         click.echo("  failed attempts")
     for failure in failures:

@@ -23,21 +23,33 @@ from .session import Session, refuses_color
 COMMANDS: dict[str, dict[str, str]] = {
     "Run": {
         "worker": "Run jobs.",
+        "dashboard": "Look and act in a browser.",
         "demo": "See it all at work.",
         "dev": "A private PostgreSQL server for development.",
     },
     "Look": {
         "info": "Queues, workers and what is wrong, at one glance.",
-        "jobs": "Look at jobs; retry, cancel and await them.",
-        "queues": "Look at queues; pause and resume them.",
+        "top": "Queues, running jobs and failures, live, with keys to act.",
+        "tail": "What happens to jobs, as it happens, one event a line.",
+        "errors": "Failures, grouped by what they have in common.",
+        "jobs": "Look at jobs; ask why they wait; retry, cancel and await them.",
+        "queues": "Look at queues; pause, resume, drain and limit them.",
+        "limits": "How many jobs run at once, and how many start in a time.",
         "workers": "Who is working.",
+        "health": "Whether a worker lives, for probes.",
         "tasks": "What the app can do.",
+        "pauses": "Whatever is paused.",
+        "audit": "Who did what by hand.",
+        "cron": "Look at schedules; preview, make, run, pause, resume and remove them.",
     },
     "Act": {
         "enqueue": "Enqueue a job.",
+        "pause": "Let no new job of a task, with a tag, or of a tenant begin.",
+        "resume": "Let the jobs of a paused task, tag or tenant begin again.",
     },
     "Database": {
         "migrate": "Install or upgrade the schema.",
+        "doctor": "What is wrong, and what to do about it.",
         "bench": "Measure what your server can do.",
     },
     "Setup": {
@@ -47,6 +59,8 @@ COMMANDS: dict[str, dict[str, str]] = {
         "version": "Print the version.",
     },
 }
+MODULES = {"errors": "error_groups"}
+"""Commands whose module has another name, as theirs is taken."""
 INTERRUPTED = 130
 NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """What newer Click raises to show the help of a group that was given no command."""
@@ -62,7 +76,7 @@ class Program(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if not any(cmd_name in section for section in COMMANDS.values()) or not _exists(cmd_name):
             return None
-        module = importlib.import_module(f".{cmd_name}", __package__)
+        module = importlib.import_module(f".{MODULES.get(cmd_name, cmd_name)}", __package__)
         if cmd_name not in self.commands:
             self.add_command(add_global_options(getattr(module, cmd_name)), cmd_name)
         return self.commands[cmd_name]
@@ -132,7 +146,7 @@ class Program(click.Group):
 
 
 def _exists(name: str) -> bool:
-    return importlib.util.find_spec(f".{name}", __package__) is not None
+    return importlib.util.find_spec(f".{MODULES.get(name, name)}", __package__) is not None
 
 
 def _aborted(error: click.Abort) -> int:

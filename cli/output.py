@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from pgqueue.wording import count_of as count_of
+from pgqueue.wording import text_of_seconds as text_of_seconds
+
 from .printable import printable
 
 if TYPE_CHECKING:
@@ -25,7 +28,9 @@ STATE_STYLES = {
     "cancelled": "bright_black",
     "lost": "red",
     "draining": "yellow",
+    "quiet": "yellow",
     "paused": "yellow",
+    "broken": "red",
 }
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
 _WIDEST = 100_000
@@ -116,24 +121,6 @@ def print_ids(ids: Iterable[object]) -> None:
         click.echo(printable(id))
 
 
-def text_of_seconds(seconds: float) -> str:
-    """`4ms`, `1.2s`, `1m 44s`, `2h 3m`, `9d`: two units at most."""
-    if seconds < 0.9995:
-        return f"{max(0.0, seconds) * 1000:.0f}ms"
-    if seconds < 60:
-        return f"{seconds:.1f}s"
-    whole = round(seconds)
-    for unit, size, next_unit, next_size in (
-        ("d", 86400, "h", 3600),
-        ("h", 3600, "m", 60),
-        ("m", 60, "s", 1),
-    ):
-        if whole >= size:
-            rest = whole % size // next_size
-            return f"{whole // size}{unit}" + (f" {rest}{next_unit}" if rest else "")
-    return f"{whole}s"
-
-
 def text_of_age(then: datetime | None, now: datetime) -> str | None:
     """`2m ago`, `in 5m`."""
     if then is None:
@@ -145,11 +132,6 @@ def text_of_age(then: datetime | None, now: datetime) -> str | None:
 def text_of_instant(instant: datetime | None) -> str:
     """An instant in UTC, to the second."""
     return "–" if instant is None else f"{instant:%Y-%m-%d %H:%M:%S}Z"
-
-
-def count_of(number: int, noun: str) -> str:
-    """`1 job`, `1,204 jobs`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _in_seconds(document: Any) -> Any:

@@ -32,7 +32,20 @@ FROM pgqueue.failures f
 WHERE f.job_id = ANY(%(ids)s)
 ORDER BY f.job_id, f.id DESC
 """
+_REDACTIONS = """
+SELECT t.task, pgqueue.redactions(t.task) AS paths FROM unnest(CAST(%(tasks)s AS text[])) AS t(task)
+"""
 _DOCUMENTS = ("args", "meta", "progress", "result")
+
+
+def hide_args(connection: psycopg.Connection[Row], rows: list[Row]) -> list[Row]:
+    """The same rows, with the arguments hidden that their tasks declare to be secret."""
+    from pgqueue.redaction import redacted_text
+
+    tasks = sorted({row["task"] for row in rows})
+    found = connection.execute(_REDACTIONS, {"tasks": tasks})
+    paths = {row["task"]: row["paths"] for row in found}
+    return [row | {"args": redacted_text(row["args"], paths[row["task"]])} for row in rows]
 
 
 def last_errors(connection: psycopg.Connection[Row], rows: list[Row]) -> dict[int, str]:

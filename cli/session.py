@@ -155,6 +155,12 @@ class Session:
 
     # Database
 
+    @property
+    def names_database(self) -> bool:
+        """Whether anybody said which database is meant, and it is not just libpq's default."""
+        said = self.dsn_setting.source != LIBPQ
+        return said or any(os.environ.get(name) for name in ("PGHOST", "PGDATABASE", "PGSERVICE"))
+
     def open(self) -> psycopg.Connection[Row]:
         """A connection to the database, whatever is in it."""
         import psycopg

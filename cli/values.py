@@ -14,6 +14,7 @@ _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|w)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _LONGEST = 1000 * 365 * 86400
+_MOST = 1_000_000_000
 
 
 def parse_duration(text: str) -> timedelta:
@@ -27,6 +28,14 @@ def parse_duration(text: str) -> timedelta:
     if seconds > _LONGEST:
         raise ValueError(f'"{text}" is longer than 1000 years.')
     return timedelta(seconds=seconds)
+
+
+def parse_rate(text: str) -> tuple[int, timedelta]:
+    """`100/m`, `5/s`, `1000/1h30m`: how many in which time. Raises ValueError."""
+    number, slash, per = text.strip().partition("/")
+    if not slash or not number.isascii() or not number.isdecimal() or not 1 <= int(number) <= _MOST:
+        raise ValueError(f'"{text}" is not a rate. Write it as 100/m, 5/s or 1000/1h30m.')
+    return int(number), parse_duration(f"1{per}" if per in _UNITS else per)
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,20 @@ class DurationType(click.ParamType):  # type: ignore[type-arg]  # generic in new
         except ValueError as error:
             self.fail(str(error), param, ctx)
         return length.total_seconds() if self.as_seconds else length
+
+
+class RateType(click.ParamType):  # type: ignore[type-arg]  # generic in newer Click only
+    """`N/DUR`, as a pair of a number and a `timedelta`."""
+
+    name = "N/DUR"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return parse_rate(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class MomentType(click.ParamType):  # type: ignore[type-arg]  # generic in newer Click only
@@ -168,6 +191,7 @@ DURATION = DurationType(as_seconds=False)
 SECONDS = DurationType(as_seconds=True)
 PAST = MomentType(durations_are_past=True)
 TIME = MomentType(durations_are_past=False)
+RATE = RateType()
 QUEUE_LIMIT = QueueLimitType()
 QUEUE_WEIGHT = QueueWeightType()
 WHERE = WhereType()

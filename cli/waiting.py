@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 WORKERS = """(SELECT count(*) FROM pgqueue.workers AS w
-    WHERE w.state <> 'lost' AND j.queue = ANY(w.queues)) AS workers"""
+    WHERE w.state = 'running' AND j.queue = ANY(w.queues)) AS workers"""
 PATIENCE = 2.0
 """Seconds of silence before we look whether anybody is there to run the job."""
 

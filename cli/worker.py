@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
-from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 from click.core import ParameterSource
 
+from .banner import look_around
 from .errors import USAGE, CommandError
-from .printable import printable
 from .session import Session, refuses_color
 from .values import QUEUE_LIMIT, QUEUE_WEIGHT, SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pgqueue.application import Application
     from pgqueue.settings import WorkerSettings
     from pgqueue.worker.log import Level
 
 _OURS = ("processes", "reload", "reload_directories", "dry_run", "parent")
 """What the process that is typed does itself, and does not tell the ones that it starts."""
-MOST_TASKS = 6
 
 
 @click.command()
@@ -43,6 +42,9 @@ MOST_TASKS = 6
     multiple=True,
     help="Claim so many jobs of this queue for each one of a queue without a weight.",
 )
+@click.option(
+    "--strict", is_flag=True, help="Serve the queues in their order, the first one first."
+)
 @click.option("-c", "--concurrency", type=int, default=20, show_default=True, help="Jobs at once.")
 @click.option("--processes", type=click.IntRange(1, 256), default=1, help="Worker processes.")
 @click.option("--children", type=int, help='For tasks with run_in="process". By default: cores.')
@@ -60,7 +62,16 @@ MOST_TASKS = 6
 @click.option("--heartbeat", type=SECONDS, default=5.0, show_default="5s", help="How often.")
 @click.option("--poll", type=SECONDS, default=3.0, show_default="3s", help="Look while asleep.")
 @click.option("--listen/--no-listen", default=True, help="Without, for poolers: polls only.")
+@click.option("--cron/--no-cron", "schedules", default=True, help="Without, ticks no schedules.")
 @click.option("--name", help="What people see. By default host and process.")
+@click.option(
+    "--health-port",
+    type=click.IntRange(1, 65535),
+    metavar="N",
+    help="Serve /livez, /readyz and /metrics. With --processes, the next ones for the others.",
+)
+@click.option("--health-host", default="127.0.0.1", show_default=True, help="The address for them.")
+@click.option("--ready-within", type=SECONDS, help="Ready: a claim was answered so long ago.")
 @click.option("--reload/--no-reload", default=False, help="Start anew when Python files change.")
 @click.option(
     "--reload-dir",
@@ -86,8 +97,9 @@ def worker(context: click.Context, /, **options: Any) -> None:
     """
     session: Session = context.obj
     settings = _settings(options)
+    _check_ports(settings, options["processes"])
     application = session.application
-    _look_around(session, application, settings, options)
+    look_around(session, application, settings, options)
     if options["dry_run"]:
         session.note("Dry run: all is well.")
         return
@@ -104,7 +116,8 @@ def _settings(options: dict[str, Any]) -> WorkerSettings:
         queues[name] = limit
     names = (
         "concurrency", "prefetch", "once", "max_jobs", "max_idle", "max_rss_mb", "grace", "lease",
-        "heartbeat", "poll", "listen", "name", "children",
+        "heartbeat", "poll", "listen", "name", "children", "strict", "schedules",
+        "health_port", "health_host", "ready_within",
     )  # fmt: skip
     chosen = {name: options[name] for name in names if options[name] is not None}
     if queues:
@@ -138,7 +151,7 @@ def _run(
         from pgqueue.worker.supervisor import supervise
 
         command = [*_command(context, session), "--processes", "1"]
-        return supervise(command, options["processes"], settings.grace)
+        return supervise(command, options["processes"], settings.grace, of_its_own=_port(settings))
     from pgqueue.worker import run
     from pgqueue.worker.log import observer
 
@@ -149,6 +162,27 @@ def _run(
         color=_color_on_stderr(session),
     )
     return run(application, settings, observers=[log], parent=options["parent"])
+
+
+def _check_ports(settings: WorkerSettings, processes: int) -> None:
+    last = (settings.health_port or 0) + processes - 1
+    if last > 65535:
+        raise CommandError(
+            f"{processes} processes need the ports {settings.health_port} to {last}, "
+            "and the last port is 65535.",
+            hint="give a lower --health-port",
+            exit_code=USAGE,
+        )
+
+
+def _port(settings: WorkerSettings) -> Callable[[int], list[str]]:
+    """Each process answers for itself alone, so each has a port: the first the one that was given,
+    the others those after it.
+    """
+    first = settings.health_port
+    if first is None:
+        return lambda number: []
+    return lambda number: ["--health-port", str(first + number - 1)]
 
 
 def _command(context: click.Context, session: Session) -> list[str]:
@@ -195,79 +229,3 @@ def _color_on_stderr(session: Session) -> bool:
     if session.color is not None:
         return session.color
     return sys.stderr.isatty() and not refuses_color()
-
-
-def _look_around(
-    session: Session,
-    application: Application,
-    settings: WorkerSettings,
-    options: dict[str, Any],
-) -> None:
-    """Reach the database once, before anything is started, and say what was found."""
-    if not application.tasks:
-        session.note("The app has no tasks. Is the module that declares them imported?")
-    with session.connect() as connection:
-        server = connection.info.parameter_status("server_version")
-    if session.quiet or options["log_format"] == "json":
-        return
-    from importlib.metadata import version
-
-    from pgqueue.database.schema import SCHEMA_VERSION
-
-    from .discovery import name_of
-
-    source = session.app_setting.source if session.app_setting else "found here"
-    number = SCHEMA_VERSION.removeprefix("pgqueue_").lstrip("0")
-    rows = [
-        ("app", f"{name_of(application)}  ({source})"),
-        ("database", f"{session.shown_dsn}  ({session.dsn_setting.source})"),
-        ("", f"PostgreSQL {server}, schema pgqueue v{number}"),
-        ("queues", "  ".join(_served(settings, queue) for queue in settings.queues)),
-        ("runs", _concurrency(settings, options["processes"])),
-        ("tasks", _shortened(list(application.tasks))),
-    ]
-    for queue, tasks in _not_served(application, settings).items():
-        rows.append(("", f"not served here: queue {queue} ({_shortened(tasks)})"))
-    for queue in settings.queues:
-        rows += [("", told)] if (told := _without_tasks(application, queue)) else []
-    click.echo(f"pgqueue {version('pgqueue')}   worker", err=True)
-    for name, value in rows:
-        click.echo(f"  {name:9} {printable(value)}", err=True)
-    if not options["dry_run"]:
-        text = f"Ctrl+C lets running jobs finish ({settings.grace:g}s); twice stops now."
-        click.echo(text, err=True)
-
-
-def _served(settings: WorkerSettings, queue: str) -> str:
-    limit, weight = settings.queues[queue], settings.weights.get(queue)
-    shown = queue if limit is None else f"{queue}:{limit}"
-    return shown if weight is None else f"{shown} (weight {weight})"
-
-
-def _concurrency(settings: WorkerSettings, processes: int) -> str:
-    each = f"{settings.concurrency} at once"
-    return each if processes == 1 else f"{each} in each of {processes} processes"
-
-
-def _shortened(tasks: list[str]) -> str:
-    more = f", +{len(tasks) - MOST_TASKS}" if len(tasks) > MOST_TASKS else ""
-    return f"{len(tasks)}  {', '.join(tasks[:MOST_TASKS])}{more}"
-
-
-def _without_tasks(application: Application, queue: str) -> str | None:
-    """A queue that no task of the app names is served for jobs that name it, or is misspelt."""
-    known = {task.options.queue for task in application.tasks.values()}
-    if queue in known or not known:
-        return None
-    close = difflib.get_close_matches(queue, sorted(known), n=1)
-    meant = f"did you mean {close[0]}?" if close else f"tasks use: {', '.join(sorted(known))}"
-    return f'queue "{queue}" is the default of no task; {meant}'
-
-
-def _not_served(application: Application, settings: WorkerSettings) -> dict[str, list[str]]:
-    """Queues that tasks of the app use by default, but that this worker leaves to others."""
-    missing = defaultdict(list)
-    for task in application.tasks.values():
-        if task.options.queue not in settings.queues:
-            missing[task.options.queue].append(task.name)
-    return missing

@@ -1,4 +1,4 @@
-"""`pgqueue workers`: who is working."""
+"""`pgqueue workers`: who is working, and on what."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .dump import dump
 from .output import print_ids, print_json_list, print_table, text_of_age, text_of_seconds
 from .session import Session
+from .wishes import quiet, resume, stop
 
 if TYPE_CHECKING:
     import psycopg
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
 WORKERS = """
 SELECT now() AS now, w.id, w.name, w.host, w.pid, w.version, w.state, w.queues, w.tasks,
-       w.concurrency, w.running, w.started_at, w.seen_at, w.draining_at, w.lease_expires_at
+       w.concurrency, w.running, w.started_at, w.seen_at, w.draining_at, w.lease_expires_at,
+       w.wish, w.wished_at, w.wished_by
 FROM pgqueue.workers AS w
 ORDER BY w.name, w.id
 """
@@ -66,3 +69,7 @@ def ls(session: Session) -> None:
             "name", "host", ">pid", "version", "state", ">busy", ">up", ">heartbeat", "queues",
         )  # fmt: skip
         print_table(session, columns, cells, "No workers. Start one: pgqueue worker")
+
+
+for command in (dump, quiet, resume, stop):
+    workers.add_command(command)

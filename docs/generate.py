@@ -1,4 +1,5 @@
-"""Writes the parts of the reference that follow from the code: command line, views, functions.
+"""Writes what follows from the code: parts of the reference (command line, views, functions,
+metrics), and the shape of the schema that the doctor expects.
 
     python docs/generate.py
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,45 @@ import click
 import psycopg
 
 REFERENCE = Path(__file__).parent / "reference"
-VIEWS = ("jobs", "dead_jobs", "failures", "error_groups", "queue_stats", "workers")
-FOR_EVERYBODY = ("enqueue", "enqueue_many", "cancel", "retry", "pause_queue", "resume_queue")
+SHAPE = Path(__file__).parents[1] / "pgqueue" / "doctor" / "shape.json"
+VIEWS = (
+    *("jobs", "dead_jobs", "failures", "error_groups", "queue_stats", "workers", "limits"),
+    "pauses",
+)
+VIEWS += ("schedules",)
+VIEWS += ("operations",)
+VIEWS += ("tasks", "audit_log")
+FOR_EVERYBODY = (
+    "enqueue",
+    "enqueue_with",
+    "enqueue_many",
+    "enqueue_many_with",
+    "cancel",
+    "retry",
+    "why",
+    "reasons",
+    "pause_queue",
+    "resume_queue",
+    "pause",
+    "resume",
+    "backlog",
+    "running",
+    "refuse_above",
+    "set_ageing",
+    "set_limit",
+    "remove_limit",
+    "set_weight",
+    "acquire",
+    "stay",
+    "leave",
+)
+FOR_EVERYBODY += ("put_schedule", "pause_schedule", "resume_schedule")
+FOR_EVERYBODY += ("run_schedule", "delete_schedule")
+FOR_EVERYBODY += ("reschedule", "set_priority", "delete_job")
+FOR_EVERYBODY += ("history", "depths", "task_statistics", "queue_statistics", "percentiles")
+FOR_EVERYBODY += ("errors_since", "record_action", "redactions")
+FOR_EVERYBODY += ("ask_dump",)
+FOR_EVERYBODY += ("metrics",)
 
 VIEW_COLUMNS = """
 SELECT a.attname, format_type(a.atttypid, a.atttypmod), col_description(a.attrelid, a.attnum)
@@ -68,6 +106,14 @@ def split(arguments: str) -> list[str]:
     return re.findall(r"(?:[^,'(\[]|'[^']*'|\([^)]*\)|\[[^\]]*\])+", arguments.replace(", ", ","))
 
 
+def shape(connection: psycopg.Connection[Any]) -> str:
+    """What the doctor expects to find in the catalog."""
+    from pgqueue.doctor.database import Database
+    from pgqueue.doctor.shape import actual, text_of
+
+    return text_of(actual(Database(connection, timeout=60, patience=60)))
+
+
 def commands() -> str:
     """Every command with its usage, its help and its options."""
     from pgqueue.cli.main import main
@@ -108,6 +154,20 @@ def _section(command: click.Command, context: click.Context) -> str:
     return "\n\n".join(parts)
 
 
+def metrics(found: Iterable[Any]) -> str:
+    """Every metric with its kind, its labels and its text."""
+    rows = [
+        (
+            f"`{metric.full_name}`",
+            metric.kind,
+            " ".join(f"`{label}`" for label in metric.labels),
+            metric.text,
+        )
+        for metric in found
+    ]
+    return table(("metric", "kind", "labels", "meaning"), rows)
+
+
 def table(heading: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A table in Markdown."""
     lines = [heading, ("---",) * len(heading), *rows]
@@ -120,8 +180,14 @@ def cell(text: str | None) -> str:
 
 def sections(connection: psycopg.Connection[Any]) -> dict[str, dict[str, Callable[[], str]]]:
     """What is generated, by page and name."""
+    from pgqueue.metrics.catalogue import OF_THE_BUILD, OF_THE_DATABASE, OF_THE_WORKER
+
     return {
         "cli.md": {"commands": commands},
+        "metrics.md": {
+            "metrics of a process": lambda: metrics([*OF_THE_WORKER.values(), OF_THE_BUILD]),
+            "metrics of the database": lambda: metrics(OF_THE_DATABASE.values()),
+        },
         "sql.md": {
             "views": lambda: views(connection),
             "functions for everybody": lambda: functions(connection, for_everybody=True),
@@ -147,6 +213,7 @@ def main() -> None:
     with EmbeddedServer() as server:
         upgrade(server.dsn())
         with psycopg.connect(server.dsn()) as connection:
+            SHAPE.write_text(shape(connection), encoding="utf-8")
             for name, parts in sections(connection).items():
                 path = REFERENCE / name
                 page = path.read_text(encoding="utf-8")

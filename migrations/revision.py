@@ -29,7 +29,9 @@ def resolve(name: str) -> str | None:
 
 def upgrade_sql(revision: str) -> list[str]:
     """The files that build the revision, in the order of their names."""
-    return [file.read_text(encoding="utf-8") for file in sorted((_SQL / revision).glob("0*.sql"))]
+    return [
+        file.read_text(encoding="utf-8") for file in sorted((_SQL / revision).glob("[0-9]*.sql"))
+    ]
 
 
 def downgrade_sql(revision: str) -> list[str]:

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .app import PgQueue
     from .errors import (
+        BacklogFull,
         CompletionLost,
+        DuplicateJob,
         DuplicateTask,
         InvalidArguments,
         InvalidOption,
@@ -13,8 +15,10 @@ if TYPE_CHECKING:
         JobFailed,
         JobNotFound,
         LeaseLost,
+        LimitFull,
         NotInJob,
         PgqueueError,
+        ScheduleNotFound,
         SchemaError,
         SchemaForeign,
         SchemaMissing,
@@ -26,18 +30,31 @@ if TYPE_CHECKING:
         UsageError,
         WorkerLost,
     )
+    from .flow import Limit
     from .handle import Job
     from .job import JobRecord, NewJob
+    from .key import By
+    from .limit import LimitHandle, LimitRecord
+    from .limit_rule import LimitRule
     from .outcome import Cancel, Retry, Snooze
+    from .place import Place
+    from .queue_handle import Queue
     from .retry import Exponential, Fixed, PerError, RetryPolicy
     from .running import RunningJob, current_job
+    from .schedule import Schedule
+    from .schedule_handle import ScheduleHandle, ScheduleRecord
     from .settings import WorkerSettings
     from .task import Task
+    from .unique import Debounce, Throttle, Unique
     from .worker import Worker
 
 __all__ = [
+    "BacklogFull",
+    "By",
     "Cancel",
     "CompletionLost",
+    "Debounce",
+    "DuplicateJob",
     "DuplicateTask",
     "Exponential",
     "Fixed",
@@ -49,14 +66,25 @@ __all__ = [
     "JobNotFound",
     "JobRecord",
     "LeaseLost",
+    "Limit",
+    "LimitFull",
+    "LimitHandle",
+    "LimitRecord",
+    "LimitRule",
     "NewJob",
     "NotInJob",
     "PerError",
     "PgQueue",
     "PgqueueError",
+    "Place",
+    "Queue",
     "Retry",
     "RetryPolicy",
     "RunningJob",
+    "Schedule",
+    "ScheduleHandle",
+    "ScheduleNotFound",
+    "ScheduleRecord",
     "SchemaError",
     "SchemaForeign",
     "SchemaMissing",
@@ -65,6 +93,8 @@ __all__ = [
     "Snooze",
     "Task",
     "TaskTimeout",
+    "Throttle",
+    "Unique",
     "UnknownTask",
     "UnsupportedConnection",
     "UsageError",
@@ -76,20 +106,33 @@ __all__ = [
 
 _HOMES = {
     "PgQueue": "app",
+    "By": "key",
+    "Limit": "flow",
     "Job": "handle",
     "JobRecord": "job",
     "NewJob": "job",
+    "LimitHandle": "limit",
+    "LimitRecord": "limit",
+    "LimitRule": "limit_rule",
     "Cancel": "outcome",
     "Retry": "outcome",
     "Snooze": "outcome",
+    "Queue": "queue_handle",
+    "Place": "place",
     "Exponential": "retry",
     "Fixed": "retry",
     "PerError": "retry",
     "RetryPolicy": "retry",
     "RunningJob": "running",
     "current_job": "running",
+    "Schedule": "schedule",
+    "ScheduleHandle": "schedule_handle",
+    "ScheduleRecord": "schedule_handle",
     "WorkerSettings": "settings",
     "Task": "task",
+    "Debounce": "unique",
+    "Throttle": "unique",
+    "Unique": "unique",
     "Worker": "worker",
 }
 

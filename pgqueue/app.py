@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from .application import Application
 from .errors import InvalidOption
+from .limit import LimitHandle
+from .place import Keeper
 from .settings import WorkerSettings
 from .worker import Worker, run
 
@@ -17,8 +22,33 @@ class PgQueue(Application):
 
     `dsn` is a libpq URL or key=value string; without one, libpq's own PG* variables and defaults
     hold. It is used by workers, by `enqueue_now`, and by job handles without a connection;
-    `task.enqueue` uses the connection that you pass.
+    `task.enqueue` uses the connection that you pass. `limits` are set by each worker that starts,
+    unless an operator has set others. `redact` are paths into the arguments of any task, "*.token",
+    whose values nobody is shown.
     """
+
+    @functools.cached_property
+    def _keeper(self) -> Keeper:
+        return Keeper(lambda: self.dsn)
+
+    def limit(
+        self,
+        name: str,
+        *,
+        key: str | int | UUID | None = None,
+        weight: int = 1,
+        timeout: timedelta | float | None = None,
+        lease: timedelta | float = 30.0,
+    ) -> LimitHandle:
+        """A limit by its name, or one key of it: change it, look at it, or take a place under it.
+
+        `async with app.limit("stripe"): …`, or `with`, waits for a place as long as it takes, or
+        raises LimitFull after `timeout`. `weight` is what it takes of a rate. The place is kept
+        whatever the block does, and free `lease` after this process has died.
+        """
+        return LimitHandle(
+            self, self._keeper, name, key=key, weight=weight, timeout=timeout, lease=lease
+        )
 
     def worker(self, **settings: Any) -> Worker:
         """A worker for your own event loop: `async with app.worker(queues={"default": 5}): …`.

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
+import functools
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
 import msgspec
-import psycopg
 
-from . import bulk
-from .database.connection import is_async, psycopg_connection
-from .database.dsn import checked_dsn
-from .database.pools import Pools
-from .definition import RunIn, define
+from .connecting import Connecting
+from .decorator import Decorator
+from .definition import Definition, RunIn, define
+from .enqueueing_many import EnqueueingMany
 from .errors import DuplicateTask, UnknownTask, UsageError
 from .events import Observer
+from .flow import FlowOptions, changed_flow
 from .handle import Job
-from .job import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, JobOptions, NewJob
+from .job import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, JobOptions
+from .limit_rule import LimitRule, check_declared
+from .pausing import Pausing
+from .queue_handle import Queue
+from .redaction import check_paths
 from .retry import RetryPolicy
 from .running import RunningJob
+from .schedule import Schedule, declared
+from .schedule_handle import ScheduleHandle
+from .scheduling import Scheduling
 from .task import AsyncTask, SyncTask, Task
 
 if TYPE_CHECKING:
-    from .database.connection import AsyncConnection, SyncConnection
+    pass
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,19 +44,7 @@ Middleware = Callable[[RunningJob, Callable[[], Awaitable[Any]]], Awaitable[Any]
 Lifespan = Callable[["Application"], AbstractAsyncContextManager[Mapping[str, Any] | None]]
 
 
-class Decorator(Protocol):
-    """What `@app.task(...)` is: it keeps the signature of what it decorates."""
-
-    # Every coroutine function is a function too; the first overload that fits is the right one.
-    @overload
-    def __call__(  # type: ignore[overload-overlap]
-        self, function: Callable[P, Coroutine[Any, Any, R]], /
-    ) -> AsyncTask[P, R]: ...
-    @overload
-    def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R]: ...
-
-
-class Application:
+class Application(Connecting, EnqueueingMany, Pausing, Scheduling):
     """The part of `PgQueue` that workers need to know."""
 
     def __init__(
@@ -57,25 +53,20 @@ class Application:
         *,
         max_args_bytes: int = 1024 * 1024,
         max_result_bytes: int = 1024 * 1024,
+        limits: Mapping[str, LimitRule] | None = None,
+        redact: Iterable[str] = (),
     ) -> None:
-        self._pools = Pools(checked_dsn(dsn))
+        super().__init__(dsn)
         self.max_args_bytes = max_args_bytes
         self.max_result_bytes = max_result_bytes
+        self.limits: Mapping[str, LimitRule] = MappingProxyType(check_declared(limits or {}))
+        self._redact = check_paths(redact)
         self._tasks: dict[str, Task[..., Any]] = {}
         self._names: dict[str, Task[..., Any]] = {}
+        self._schedules: dict[str, Schedule] = {}
         self._lifespan: Lifespan | None = None
         self._middleware: list[Middleware] = []
         self._observers: list[Observer] = []
-
-    @property
-    def dsn(self) -> str:
-        return self._pools.dsn
-
-    def configure(self, *, dsn: str) -> None:
-        """Point the application at another database, before it connects for the first time."""
-        if self._pools.opened:
-            raise UsageError("the application is connected already: close() it before configure().")
-        self._pools = Pools(checked_dsn(dsn))
 
     # Declaring
 
@@ -100,6 +91,12 @@ class Application:
         retry: RetryPolicy | None = None,
         timeout: timedelta | float | None = None,
         run_in: RunIn | None = None,
+        max_backlog: int | None = None,
+        cron: str | None = None,
+        timezone: str | None = None,
+        schedule: Schedule | None = None,
+        redact: Iterable[str] = (),
+        **flow: Unpack[FlowOptions],
     ) -> Decorator: ...
     def task(
         self,
@@ -114,23 +111,35 @@ class Application:
         retry: RetryPolicy | None = None,
         timeout: timedelta | float | None = None,
         run_in: RunIn | None = None,
+        max_backlog: int | None = None,
+        cron: str | None = None,
+        timezone: str | None = None,
+        schedule: Schedule | None = None,
+        redact: Iterable[str] = (),
+        **flow: Unpack[FlowOptions],
     ) -> Any:
         """Make a task of a function; `async def` runs on the event loop, `def` in a thread.
 
         The task's name is the function's, whatever module it stands in; `aliases` are names that
         jobs enqueued before a renaming still carry. `retry` maps (attempt, error) to a delay.
         `timeout` is a timedelta or seconds for one attempt. `run_in="process"` runs a plain
-        function in a child process, for work that would hold the interpreter. Raises UsageError at
-        once for what cannot work.
+        function in a child process, for work that would hold the interpreter. `cron` (in `timezone`
+        or UTC) or `schedule` says when workers enqueue it by themselves. `redact` names arguments
+        that nobody is shown: "card", "*.token". Other options are those of `FlowOptions`. Raises
+        UsageError at once for what cannot work.
         """
-        options = JobOptions(queue=queue, priority=priority, max_attempts=max_attempts)
+        times = declared(schedule, cron, timezone)
+        options = JobOptions(
+            queue=queue, priority=priority, max_attempts=max_attempts, max_backlog=max_backlog
+        )
+
+        defined = functools.partial(
+            define, name=name, aliases=aliases, retry=retry, timeout=timeout
+        )
 
         def declare(function: Callable[..., Any]) -> Task[..., Any]:
-            definition = define(
-                function, name=name, aliases=aliases, retry=retry, timeout=timeout, run_in=run_in
-            )
-            kind = AsyncTask if inspect.iscoroutinefunction(function) else SyncTask
-            return self._register(kind(self, definition, options))
+            definition = defined(function, run_in=run_in, redact=redact)
+            return self._make(definition, options, flow, times)
 
         return declare if function is None else declare(function)
 
@@ -208,62 +217,27 @@ class Application:
         """A handle to the job with this id. Nothing is looked up yet."""
         return Job(self, id)
 
-    @overload
-    def enqueue_many(
-        self, connection: AsyncConnection, jobs: Iterable[NewJob]
-    ) -> Coroutine[Any, Any, list[Job[Any]]]: ...
-    @overload
-    def enqueue_many(
-        self, connection: SyncConnection, jobs: Iterable[NewJob]
-    ) -> list[Job[Any]]: ...
-    def enqueue_many(self, connection: Any, jobs: Iterable[NewJob]) -> Any:
-        """Enqueue jobs made by `task.job(...)` in your transaction, a thousand to a round trip."""
-        jobs = list(jobs)
-        if is_async(connection):
-            return self._enqueue_many_async(connection, jobs)
-        return self._handles(bulk.enqueue_many(connection, jobs, self.max_args_bytes), jobs)
+    def queue(self, name: str) -> Queue:
+        """A handle to the queue of this name. Nothing is looked up yet."""
+        return Queue(self, name)
 
-    async def _enqueue_many_async(self, connection: Any, jobs: list[NewJob]) -> list[Job[Any]]:
-        return self._handles(
-            await bulk.enqueue_many_async(connection, jobs, self.max_args_bytes), jobs
+    def schedule(self, name: str) -> ScheduleHandle:
+        """A handle to the schedule with this name. Nothing is looked up yet."""
+        return ScheduleHandle(self, name, declared=name in self._schedules)
+
+    def _make(
+        self, definition: Definition, options: JobOptions, flow: FlowOptions, times: Schedule | None
+    ) -> Task[..., Any]:
+        arguments = definition.arguments
+        hidden = tuple(dict.fromkeys((*self._redact, *definition.redact)))
+        limited = changed_flow(None, flow, arguments.names, arguments.ambiguous)
+        jobs = dataclasses.replace(options, flow=limited) if limited else options
+        kind = AsyncTask if inspect.iscoroutinefunction(definition.function) else SyncTask
+        return self._register(
+            kind(self, dataclasses.replace(definition, redact=hidden), jobs), times
         )
 
-    def _handles(self, ids: list[int], jobs: list[NewJob]) -> list[Job[Any]]:
-        pairs = zip(ids, jobs, strict=True)
-        return [Job(self, id, job.task, job.options.queue) for id, job in pairs]
-
-    @overload
-    def copy_many(
-        self, connection: psycopg.AsyncConnection[Any], jobs: Iterable[NewJob]
-    ) -> Coroutine[Any, Any, int]: ...
-    @overload
-    def copy_many(self, connection: psycopg.Connection[Any], jobs: Iterable[NewJob]) -> int: ...
-    def copy_many(self, connection: Any, jobs: Iterable[NewJob]) -> Any:
-        """COPY jobs in your transaction: the quickest way in for tens of thousands. Returns their
-        number.
-        """
-        raw = psycopg_connection(connection)
-        return bulk.copy_many_async(raw, jobs) if is_async(raw) else bulk.copy_many(raw, jobs)
-
-    # Connecting
-
-    def connection(self) -> AbstractContextManager[psycopg.Connection[Any]]:
-        """A pooled connection; the transaction on it is committed at the end of the block."""
-        return self._pools.connection()
-
-    def connection_async(self) -> AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]:
-        """The same on the running event loop; each loop has a pool of its own."""
-        return self._pools.connection_async()
-
-    def close(self) -> None:
-        """Close the pooled connections. They open again when they are needed."""
-        self._pools.close()
-
-    async def close_async(self) -> None:
-        """Close the pooled connections of the running event loop."""
-        await self._pools.close_async()
-
-    def _register(self, task: Task[..., Any]) -> Task[..., Any]:
+    def _register(self, task: Task[..., Any], times: Schedule | None) -> Task[..., Any]:
         for name in (task.name, *task.definition.aliases):
             known = self._names.get(name)
             if known is not None:
@@ -271,6 +245,7 @@ class Application:
                     f'two tasks are named "{name}": {known.__module__}.{known.__qualname__} and '
                     f"{task.__module__}.{task.__qualname__}. Give one of them name=."
                 )
+        self._declare(task, times)
         self._names.update(dict.fromkeys((task.name, *task.definition.aliases), task))
         self._tasks[task.name] = task
         return task

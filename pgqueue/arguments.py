@@ -82,6 +82,33 @@ class Arguments:
                 self._check_untyped(name, passed)
         return text.decode()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the arguments are called."""
+        return tuple(self._parameters)
+
+    @property
+    def ambiguous(self) -> frozenset[str]:
+        """The arguments of which no key can be made, as equal values may be written differently."""
+        return frozenset(p.name for p in self._parameters.values() if p.is_ambiguous)
+
+    def chosen(self, text: str, names: tuple[str, ...]) -> dict[str, Any]:
+        """The values of some arguments of a stored call, as JSON has them. What was not passed has
+        its default. Raises `InvalidArguments` when that is not JSON.
+        """
+        stored = msgspec.json.decode(text)
+        values: dict[str, Any] = {}
+        for name in names:
+            try:
+                default = self._parameters[name].default
+                values[name] = (
+                    stored[name] if name in stored else msgspec.to_builtins(default, str_keys=True)
+                )
+            except (TypeError, ValueError):
+                problem = "its default is not JSON, so no key can be made of it. Pass a value."
+                raise InvalidArguments(self._blame(f".{name}", problem)) from None
+        return values
+
     def decode(self, text: str | bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The typed values of a stored call, for `function(*args, **kwargs)`.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -10,11 +10,14 @@ from typing import Any
 import msgspec
 from psycopg.adapt import PyFormat, Transformer
 
+from .backpressure import refuse, refuse_async
 from .database.connection import explained, run, run_async, tuple_cursor
 from .database.statement import Statement
+from .errors import InvalidOption
+from .instruments import joined_meta
 from .job import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, JobOptions, NewJob
 
-_ENQUEUE_MANY = Statement("enqueue_many")
+_ENQUEUE_MANY, _ENQUEUE_MANY_WITH = Statement("enqueue_many"), Statement("enqueue_many_with")
 CHUNK = 1_000
 """Jobs in one statement: more would gain nothing and make it long to wait for."""
 
@@ -52,10 +55,12 @@ class Row(msgspec.Struct, omit_defaults=True):
     timeout: timedelta | None = None
     tags: tuple[str, ...] = ()
     meta: msgspec.Raw | None = None
+    flow: msgspec.Raw | None = None
 
 
-def row(job: NewJob) -> Row:
+def row(job: NewJob, carrier: Mapping[str, str]) -> Row:
     options = job.options
+    meta = joined_meta(options.meta, carrier)
     return Row(
         job.task,
         msgspec.Raw(job.args.encode()),
@@ -66,32 +71,50 @@ def row(job: NewJob) -> Row:
         options.max_attempts,
         options.timeout,
         options.tags,
-        None if options.meta is None else msgspec.Raw(options.meta.encode()),
+        None if meta is None else msgspec.Raw(meta.encode()),
+        None if job.flow is None else msgspec.Raw(job.flow.encode()),
     )
 
 
-def enqueue_many(connection: Any, jobs: Iterable[NewJob], max_args_bytes: int) -> list[int]:
-    """The ids, in the order of the jobs."""
-    ids: list[int] = []
-    for parameters in _chunks(jobs, max_args_bytes):
-        ids += (found for (found,) in run(connection, _ENQUEUE_MANY, parameters))
-    return ids
+Made = tuple[int, bool]
+"""The id of a job, and whether it is a new one."""
+
+
+def enqueue_many(
+    connection: Any, jobs: Sequence[NewJob], max_args_bytes: int, carrier: Mapping[str, str]
+) -> list[Made]:
+    """Ids in the order of the jobs, and whether each is a new one. `carrier` joins their meta."""
+    refuse(connection, (job.options for job in jobs))
+    made: list[Made] = []
+    for statement, parameters in _chunks(jobs, max_args_bytes, carrier):
+        made += _made(run(connection, statement, parameters))
+    return made
 
 
 async def enqueue_many_async(
-    connection: Any, jobs: Iterable[NewJob], max_args_bytes: int
-) -> list[int]:
-    """The ids, in the order of the jobs."""
-    ids: list[int] = []
-    for parameters in _chunks(jobs, max_args_bytes):
-        ids += (found for (found,) in await run_async(connection, _ENQUEUE_MANY, parameters))
-    return ids
+    connection: Any, jobs: Sequence[NewJob], max_args_bytes: int, carrier: Mapping[str, str]
+) -> list[Made]:
+    """Ids in the order of the jobs, and whether each is a new one. `carrier` joins their meta."""
+    await refuse_async(connection, (job.options for job in jobs))
+    made: list[Made] = []
+    for statement, parameters in _chunks(jobs, max_args_bytes, carrier):
+        made += _made(await run_async(connection, statement, parameters))
+    return made
 
 
-def _chunks(jobs: Iterable[NewJob], max_args_bytes: int) -> Iterator[dict[str, Any]]:
+def _chunks(
+    jobs: Iterable[NewJob], max_args_bytes: int, carrier: Mapping[str, str]
+) -> Iterator[tuple[Statement, dict[str, Any]]]:
     remaining = iter(jobs)
-    while chunk := [row(job) for job in islice(remaining, CHUNK)]:
-        yield {"jobs": msgspec.json.encode(chunk).decode(), "max_args_bytes": max_args_bytes}
+    while chunk := list(islice(remaining, CHUNK)):
+        with_flow = any(job.flow is not None for job in chunk)
+        text = msgspec.json.encode([row(job, carrier) for job in chunk]).decode()
+        parameters = {"jobs": text, "max_args_bytes": max_args_bytes}
+        yield _ENQUEUE_MANY_WITH if with_flow else _ENQUEUE_MANY, parameters
+
+
+def _made(rows: list[tuple[Any, ...]]) -> Iterator[Made]:
+    return ((id, created != [False]) for id, *created in rows)
 
 
 def copy_many(connection: Any, jobs: Iterable[NewJob]) -> int:
@@ -160,6 +183,15 @@ class Lines:
         return [queue for queue, _ in bells], [waits for _, waits in bells]
 
     def _line(self, job: NewJob) -> str:
+        if job.flow is not None:
+            raise InvalidOption(
+                f"{job.task}: copy_many takes no jobs with flow options. Use enqueue_many for them."
+            )
+        if job.options.max_backlog is not None:
+            raise InvalidOption(
+                f"{job.task}: copy_many looks at no backlog. Use enqueue_many for jobs with "
+                "max_backlog, or ask app.queue(...).backlog() first."
+            )
         _, tail = self._tails.get(id(job.options)) or self._remember(job.options)
         return f"{_escape(job.task)}\t{_escape(job.args)}\t{tail}\n"
 

@@ -9,8 +9,9 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from .arguments import Arguments
+from .bounds import check_duration, check_name, seconds
 from .errors import InvalidOption, UsageError
-from .job import check_duration, check_name, seconds
+from .redaction import check_paths
 from .retry import Exponential, RetryPolicy
 
 RunIn = Literal["loop", "thread", "process"]
@@ -27,6 +28,8 @@ class Definition:
     retry: RetryPolicy
     timeout: timedelta | None
     run_in: RunIn
+    redact: tuple[str, ...] = ()
+    """Paths of arguments that are not shown, those of the application included."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -42,6 +45,7 @@ def define(
     retry: RetryPolicy | None = None,
     timeout: timedelta | float | None = None,
     run_in: RunIn | None = None,
+    redact: Iterable[str] = (),
 ) -> Definition:
     """Check what can be checked before any job exists. Raises UsageError."""
     if isinstance(function, type) or not hasattr(function, "__qualname__"):
@@ -61,14 +65,16 @@ def define(
     limit = None if timeout is None else seconds(timeout, "timeout")
     if limit is not None:
         check_duration(limit, "timeout")
+    arguments = Arguments.of(function, chosen)
     return Definition(
         name=chosen,
         aliases=others,
         function=function,
-        arguments=Arguments.of(function, chosen),
+        arguments=arguments,
         retry=retry or Exponential(),
         timeout=limit,
         run_in=_where(function, run_in),
+        redact=check_paths(redact, arguments.names),
     )
 
 

@@ -13,7 +13,11 @@ PgqueueError
 │   ├── SchemaForeign         a schema "pgqueue" that is not ours
 │   ├── SchemaOutdated
 │   └── SchemaTooNew
+├── DuplicateJob          another job has the unique key, and on_conflict is "raise"
+├── BacklogFull           a queue holds as many jobs as this one allows
+├── LimitFull             no place under a limit in time
 ├── JobNotFound           no job with this id, or no longer
+├── ScheduleNotFound      no schedule with this name
 ├── LeaseLost             this attempt may not touch its job any more; roll back
 ├── TaskTimeout           the attempt ran longer than its timeout
 ├── WorkerLost            the process that ran the attempt died
@@ -79,8 +83,36 @@ class SchemaTooNew(SchemaError):
     """The schema is newer than this release knows."""
 
 
+class DuplicateJob(PgqueueError):
+    """Another job, `job_id`, has the unique key, and `on_conflict="raise"` was asked for. No job
+    was enqueued for it; your transaction is as it was, and goes on.
+    """
+
+    def __init__(self, message: str, job_id: int) -> None:
+        super().__init__(message, job_id)
+        self.job_id = job_id
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class BacklogFull(PgqueueError):
+    """A queue holds as many waiting jobs as `max_backlog` of this one allows.
+
+    Nothing was enqueued, and your transaction can go on.
+    """
+
+
+class LimitFull(PgqueueError):
+    """There was no place under the limit in time. Nothing was taken."""
+
+
 class JobNotFound(PgqueueError):
     """There is no job with this id, or it is no longer kept."""
+
+
+class ScheduleNotFound(PgqueueError):
+    """There is no schedule with this name."""
 
 
 class LeaseLost(PgqueueError):

@@ -18,6 +18,14 @@ class WorkerStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerAsked:
+    """Somebody asked the worker, by way of the database, for "quiet", "resume" or "stop"."""
+
+    worker: str
+    wish: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerDraining:
     """The worker takes no new jobs; `running` are given until the grace time ends."""
 
@@ -51,7 +59,9 @@ class JobStarted:
 
 @dataclass(frozen=True, slots=True)
 class JobFinished:
-    """An attempt ended with `outcome`, after `ran` seconds. The outcome may not be stored yet."""
+    """An attempt ended with `outcome`, after `ran` seconds. The outcome may not be stored yet.
+    `trace_id` is that of the attempt's trace, if there is one.
+    """
 
     worker: str
     job_id: int
@@ -61,6 +71,7 @@ class JobFinished:
     max_attempts: int
     ran: float
     outcome: Outcome
+    trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,30 @@ class UnknownTaskSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleTicked:
+    """This worker did what was due of a schedule at `tick` (ISO 8601). `job_id` is None when no job
+    was made, and then `note` says why.
+    """
+
+    worker: str
+    schedule: str
+    task: str
+    tick: str
+    job_id: int | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleBroken:
+    """A schedule cannot be followed, and makes no jobs until it is put or resumed."""
+
+    worker: str
+    schedule: str
+    task: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionLost:
     worker: str
     role: str
@@ -133,6 +168,7 @@ class Trouble:
 
 Event = (
     WorkerStarted
+    | WorkerAsked
     | WorkerDraining
     | WorkerStopped
     | JobStarted
@@ -141,6 +177,8 @@ Event = (
     | JobRescued
     | JobsReleased
     | UnknownTaskSeen
+    | ScheduleTicked
+    | ScheduleBroken
     | ConnectionLost
     | ConnectionRestored
     | ListenerDegraded

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
 
 import psycopg
 
-from .database.connection import is_async, run, run_async
+from .acting import act
+from .bounds import seconds
+from .database.connection import run, run_async
 from .database.link import connection_string
 from .database.statement import Statement
-from .errors import JobCancelled, JobFailed, JobNotFound
-from .job import JobRecord, State, seconds
+from .errors import DuplicateJob, JobCancelled, JobFailed, JobNotFound
+from .instruments import Instrument
+from .job import JobOptions, JobRecord, State
 
 if TYPE_CHECKING:
     from .database.connection import AsyncConnection, SyncConnection
 
 R = TypeVar("R")
-T = TypeVar("T")
 
 _GET, _CANCEL, _RETRY, _AWAIT = (
     Statement(name) for name in ("get", "cancel", "retry", "await_job")
 )
+_WHY = Statement("why")
 POLL = 1.0
 """Seconds between looks at a job that is waited for, should a notification be missed."""
 
@@ -35,6 +38,8 @@ class Home(Protocol):
     def dsn(self) -> str: ...
     @property
     def max_args_bytes(self) -> int: ...
+    @property
+    def instruments(self) -> tuple[Instrument, ...]: ...
     def connection(self) -> AbstractContextManager[psycopg.Connection[Any]]: ...
     def connection_async(self) -> AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]: ...
     def decode_result(self, task: str, text: str) -> Any: ...
@@ -47,15 +52,25 @@ class Job(Generic[R]):
     it uses a connection of the application, and commits at once.
     """
 
-    __slots__ = ("_home", "id", "queue", "task")
+    __slots__ = ("_home", "created", "id", "queue", "task")
 
     def __init__(
-        self, home: Home, id: int, task: str | None = None, queue: str | None = None
+        self,
+        home: Home,
+        id: int,
+        task: str | None = None,
+        queue: str | None = None,
+        *,
+        created: bool | None = None,
     ) -> None:
         self._home = home
         self.id = id
         self.task = task
         self.queue = queue
+        self.created = created
+        """Whether enqueueing made this job. False: an equal one was there, and this is it.
+        None: the handle comes from elsewhere.
+        """
 
     def __repr__(self) -> str:
         return f"Job(#{self.id} {self.task})" if self.task else f"Job(#{self.id})"
@@ -72,7 +87,7 @@ class Job(Generic[R]):
     def get(self, connection: SyncConnection | None = None) -> JobRecord: ...
     def get(self, connection: Any = None) -> Any:
         """The job as it is now. Raises JobNotFound."""
-        return self._do(connection, _GET, {"id": self.id}, self._record)
+        return act(self._home, connection, _GET, {"id": self.id}, self._record)
 
     @overload
     def state(self, connection: AsyncConnection) -> Coroutine[Any, Any, State]: ...
@@ -80,7 +95,19 @@ class Job(Generic[R]):
     def state(self, connection: SyncConnection | None = None) -> State: ...
     def state(self, connection: Any = None) -> Any:
         """The job's state now. Raises JobNotFound."""
-        return self._do(connection, _GET, {"id": self.id}, lambda rows: self._record(rows).state)
+        return act(
+            self._home, connection, _GET, {"id": self.id}, lambda rows: self._record(rows).state
+        )
+
+    @overload
+    def why(self, connection: AsyncConnection) -> Coroutine[Any, Any, str]: ...
+    @overload
+    def why(self, connection: SyncConnection | None = None) -> str: ...
+    def why(self, connection: Any = None) -> Any:
+        """Why the job does not run now, or what became of it, in a sentence for people: what must
+        go away first, then the rest. It only reads, and has a sentence for unknown jobs, too.
+        """
+        return act(self._home, connection, _WHY, {"id": self.id}, lambda rows: str(rows[0][0]))
 
     @overload
     def cancel(
@@ -96,7 +123,7 @@ class Job(Generic[R]):
         A running job is asked to stop, and is cancelled unless it succeeds first.
         """
         parameters = {"id": self.id, "reason": reason}
-        return self._do(connection, _CANCEL, parameters, lambda rows: rows[0][0] is not None)
+        return act(self._home, connection, _CANCEL, parameters, lambda rows: rows[0][0] is not None)
 
     @overload
     def retry(self, connection: AsyncConnection) -> Coroutine[Any, Any, bool]: ...
@@ -105,9 +132,10 @@ class Job(Generic[R]):
     def retry(self, connection: Any = None) -> Any:
         """Run a dead or cancelled job again with all its attempts, or a scheduled one now.
 
-        False: the job is queued, running, succeeded or unknown, and nothing was changed.
+        False: the job is queued, running, succeeded or unknown, or another job has its unique key,
+        and nothing was changed.
         """
-        return self._do(connection, _RETRY, {"id": self.id}, lambda rows: bool(rows[0][0]))
+        return act(self._home, connection, _RETRY, {"id": self.id}, lambda rows: bool(rows[0][0]))
 
     def wait(self, timeout: float | None = None) -> R:
         """Block until the job ends, at most `timeout` seconds, and return its result.
@@ -185,25 +213,17 @@ class Job(Generic[R]):
             )
         return JobRecord(**dict(zip(JobRecord.__slots__, rows[0], strict=True)))
 
-    def _do(
-        self,
-        connection: Any,
-        statement: Statement,
-        parameters: dict[str, Any],
-        answer: Callable[[list[tuple[Any, ...]]], T],
-    ) -> T | Coroutine[Any, Any, T]:
-        if connection is None:
-            with self._home.connection() as own:
-                return answer(run(own, statement, parameters))
-        if is_async(connection):
-            return self._do_async(connection, statement, parameters, answer)
-        return answer(run(connection, statement, parameters))
 
-    async def _do_async(
-        self,
-        connection: AsyncConnection,
-        statement: Statement,
-        parameters: dict[str, Any],
-        answer: Callable[[list[tuple[Any, ...]]], T],
-    ) -> T:
-        return answer(await run_async(connection, statement, parameters))
+def enqueued(home: Home, id: int, created: bool, task: str, options: JobOptions) -> Job[Any]:
+    """The handle of a job that was enqueued, or was there already. Raises DuplicateJob where that
+    was asked for.
+    """
+    if created:
+        return Job(home, id, task, options.queue, created=True)
+    if options.flow is not None and options.flow.unique is not None and options.flow.unique.raises:
+        raise DuplicateJob(
+            f"{task}: job {id} has this unique key, so none was enqueued. "
+            'With on_conflict="skip" you get its handle instead.',
+            id,
+        )
+    return Job(home, id, task, created=False)

@@ -11,17 +11,21 @@ one attempt ─────┼ raise Snooze ────────────
 from __future__ import annotations
 
 import hashlib
+import os.path
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from .bounds import check_duration, seconds
 from .errors import InvalidOption
-from .job import check_duration, seconds
 from .retry import RetryPolicy
 
 MOST_MESSAGE = 2_000
 MOST_TRACEBACK = 20_000
+
+Hide = Callable[[str], str]
+"""Takes out of a text what nobody is to read."""
 
 
 class Signal(BaseException):
@@ -71,13 +75,14 @@ class Cancel(Signal):
 @dataclass(frozen=True, slots=True)
 class Failure:
     """What is remembered of a failed attempt: text only, cut to size, never the values of
-    variables.
+    variables. `place` is where it was raised: "jobs.py:31 in charge".
     """
 
     error_type: str
     message: str
     traceback: str | None
     fingerprint: str
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,53 +114,73 @@ class Snoozed:
 Outcome = Succeeded | Retrying | Dead | Cancelled | Snoozed
 
 
-def judge(attempt: int, max_attempts: int, error: BaseException, policy: RetryPolicy) -> Outcome:
+def judge(
+    attempt: int,
+    max_attempts: int,
+    error: BaseException,
+    policy: RetryPolicy,
+    hide: Hide = str,
+) -> Outcome:
     """The outcome of an attempt that ended with `error`. Never raises: what breaks here, a policy
-    or a signal of the user's own, becomes the error that the job dies of.
+    or a signal of the user's own, becomes the error that the job dies of. `hide` takes out of texts
+    what is not to be remembered.
     """
     try:
-        return _judge(attempt, max_attempts, error, policy)
+        return _judge(attempt, max_attempts, error, policy, hide)
     except BaseException as broken:  # noqa: BLE001 - a user's policy may raise anything
         broken.__context__ = error
-        return Dead(describe(broken))
+        return Dead(describe(broken, hide))
 
 
-def _judge(attempt: int, max_attempts: int, error: BaseException, policy: RetryPolicy) -> Outcome:
+def _judge(
+    attempt: int, max_attempts: int, error: BaseException, policy: RetryPolicy, hide: Hide
+) -> Outcome:
     match error:
         case Snooze():
             return Snoozed(error.delay)
         case Cancel(reason=None):
             return Cancelled(None)
         case Cancel():
-            return Cancelled(_shown(lambda: str(error.reason), "(a reason that cannot be printed)"))
+            unprintable = "(a reason that cannot be printed)"
+            return Cancelled(_shown(lambda: str(error.reason), unprintable, hide=hide))
     if attempt >= max_attempts:
-        return Dead(describe(error))
+        return Dead(describe(error, hide))
     delay = error.after if isinstance(error, Retry) else policy(attempt, error)
     if delay is None:
-        return Dead(describe(error))
+        return Dead(describe(error, hide))
     if not isinstance(delay, timedelta):
         kind = type(delay).__name__
         raise InvalidOption(f"a retry policy gives a timedelta or None, got {kind}.")
     delay = max(delay, timedelta(0))
     check_duration(delay, "the retry policy's delay", at_least_zero=True)
-    return Retrying(delay, describe(error))
+    return Retrying(delay, describe(error, hide))
 
 
-def describe(error: BaseException) -> Failure:
+def describe(error: BaseException, hide: Hide = str) -> Failure:
     """An error as text that PostgreSQL can store, whatever the error does when it is asked."""
-    kind = _shown(lambda: _kind(error), "(an unnamed error)", 200)
+    kind = _shown(lambda: _kind(error), "(an unnamed error)", 200, hide=hide)
     return Failure(
         kind,
-        _shown(lambda: str(error), "(the error cannot be printed)"),
-        _shown(lambda: _traceback(error), "(the traceback cannot be printed)", MOST_TRACEBACK),
+        _shown(lambda: str(error), "(the error cannot be printed)", hide=hide),
+        _shown(
+            lambda: _traceback(error),
+            "(the traceback cannot be printed)",
+            MOST_TRACEBACK,
+            hide=hide,
+        ),
         _shown(lambda: _fingerprint(kind, error), "0" * 16),
+        _shown(lambda: _place(error), "", 200) or None,
     )
 
 
-def _shown(show: Callable[[], str], otherwise: str, most: int = MOST_MESSAGE) -> str:
-    """Clean text from code of the user, which may raise, or return a str that lies about itself."""
+def _shown(
+    show: Callable[[], str], otherwise: str, most: int = MOST_MESSAGE, *, hide: Hide = str
+) -> str:
+    """Clean text from code of the user, which may raise, or return a str that lies about itself.
+    Hidden is what is to be hidden before it is cut, as half of a secret would not be known again.
+    """
     try:
-        return clean(str.__str__(show()), most)
+        return clean(hide(str.__str__(show())), most)
     except BaseException:  # noqa: BLE001 - __str__ of a user's class may raise anything
         return otherwise
 
@@ -172,9 +197,21 @@ def _traceback(error: BaseException) -> str:
 
 def _fingerprint(kind: str, error: BaseException) -> str:
     """The same for errors of one class raised at one line, so that they can be counted together."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{frames[-1].filename}:{frames[-1].name}:{frames[-1].lineno}" if frames else ""
+    last = _raising(error)
+    place = f"{last.filename}:{last.name}:{last.lineno}" if last else ""
     return hashlib.sha256(f"{kind}|{place}".encode(errors="replace")).hexdigest()[:16]
+
+
+def _place(error: BaseException) -> str:
+    """The line that raised it, short enough for a table."""
+    last = _raising(error)
+    return f"{os.path.basename(last.filename)}:{last.lineno} in {last.name}" if last else ""
+
+
+def _raising(error: BaseException) -> traceback.FrameSummary | None:
+    """The innermost frame alone: reading the others takes longer than all the rest."""
+    frames = traceback.extract_tb(error.__traceback__, limit=-1)
+    return frames[-1] if frames else None
 
 
 def clean(text: str, most: int) -> str:

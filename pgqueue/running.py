@@ -66,6 +66,8 @@ class RunningJob(msgspec.Struct, kw_only=True, eq=False):
     """How a result becomes JSON."""
     report: Callable[[RunningJob], None] | None = None
     """Is told of each progress report."""
+    trace_id: str | None = None
+    """The trace that the attempt belongs to, if somebody traces it."""
     cancelled: str | None = None
     """Why the handler should stop, if it should."""
 

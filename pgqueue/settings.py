@@ -6,8 +6,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .bounds import check_integer, check_name
 from .errors import InvalidOption
-from .job import DEFAULT_QUEUE, check_integer, check_name
+from .job import DEFAULT_QUEUE
+
+READY_WITHIN = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +23,10 @@ class WorkerSettings:
     weights: Mapping[str, int] = field(default_factory=dict)
     """How many jobs of a queue are claimed for each one of a queue that is not named here, while
     both have jobs.
+    """
+    strict: bool = False
+    """Serve the queues in their order: a later one gets slots only when the earlier ones have
+    nothing to claim.
     """
     concurrency: int = 20
     """Jobs that run at once in this process, whether in threads or on the event loop."""
@@ -44,6 +51,16 @@ class WorkerSettings:
     """Stop after so long without a job."""
     max_rss_mb: int | None = None
     """Stop when the process uses more memory than this; a supervisor starts a fresh one."""
+    schedules: bool = True
+    """Tick the schedules whose task the application knows, unless `once`."""
+    health_port: int | None = None
+    """Answer /livez, /readyz and /metrics there, from a thread of its own."""
+    health_host: str = "127.0.0.1"
+    """The address for that. Whoever reaches it sees the names of queues and tasks."""
+    ready_within: float | None = None
+    """Ready means that the database answered a claim within so many seconds. None: 15, or three
+    times `poll` or `heartbeat` where that is more.
+    """
     name: str | None = None
     """What people see. Two workers may share it: the identity is new with every start."""
 
@@ -78,15 +95,42 @@ class WorkerSettings:
             )
         if self.name is not None:
             check_name(self.name, "name", 100)
+        self._check_health()
+
+    @property
+    def longest_silence(self) -> float:
+        """Seconds without an answer after which a worker is not ready."""
+        if self.ready_within is not None:
+            return self.ready_within
+        return max(READY_WITHIN, 3 * self.poll, 3 * self.heartbeat)
 
     def weight_of(self, queue: str) -> int:
         """The queue's share of the claims, to be compared with those of the others."""
         return self.weights.get(queue, 1)
 
+    def _check_health(self) -> None:
+        if self.health_port is not None:
+            check_integer(self.health_port, "health_port", 1, 65535)
+        check_name(self.health_host, "health_host", 200)
+        if self.ready_within is None:
+            return
+        _check_seconds("ready_within", self.ready_within, least=0.1)
+        if self.ready_within < 1.5 * self.poll:
+            raise InvalidOption(
+                f"ready_within ({self.ready_within:g} s) must be at least one and a half times "
+                f"poll ({self.poll:g} s), or a worker that sleeps would not be ready."
+            )
+
     def _check_weights(self) -> None:
         if not isinstance(self.weights, Mapping):
             kind = type(self.weights).__name__
             raise InvalidOption(f"weights maps names of queues to numbers, got {kind}.")
+        if not isinstance(self.strict, bool):
+            raise InvalidOption(f"strict is True or False, got {self.strict!r}.")
+        if self.strict and self.weights:
+            raise InvalidOption(
+                "strict and weights exclude each other: queues in strict order have no shares."
+            )
         for queue, weight in self.weights.items():
             if queue not in self.queues:
                 raise InvalidOption(f'weights names the queue "{queue}", which is not served.')

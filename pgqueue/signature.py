@@ -44,13 +44,25 @@ _PLAIN = (
     msgspec.inspect.DictType,
     msgspec.inspect.UnionType,
 )
+_AMBIGUOUS = (
+    msgspec.inspect.FloatType,
+    msgspec.inspect.DecimalType,
+    msgspec.inspect.DateTimeType,
+    msgspec.inspect.TimeType,
+    msgspec.inspect.SetType,
+    msgspec.inspect.FrozenSetType,
+    msgspec.inspect.CustomType,
+)
+"""Types whose equal values may be written in several ways, or in an order of their own."""
 _MODULES = re.compile(r"(?:\b[A-Za-z_]\w*\.|<locals>\.)+")
 _TOO_LONG = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One argument of a task. `is_untyped` says that the annotation leaves room for anything."""
+    """One argument of a task. `is_untyped` says that the annotation leaves room for anything,
+    `is_ambiguous` that equal values may be written in several ways.
+    """
 
     name: str
     annotation: Any
@@ -58,6 +70,7 @@ class Parameter:
     default: Any
     is_keyword_only: bool
     is_untyped: bool
+    is_ambiguous: bool
 
     @property
     def is_required(self) -> bool:
@@ -112,6 +125,7 @@ def _read(declared: inspect.Parameter, hints: dict[str, Any], task: str) -> Para
         declared.kind is declared.KEYWORD_ONLY,
         is_untyped=all(isinstance(node, _PLAIN) for node in found)
         and any(isinstance(node, msgspec.inspect.AnyType) for node in found),
+        is_ambiguous=any(isinstance(node, _AMBIGUOUS) for node in found),
     )
 
 

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Coroutine, Iterable, Mapping
+import functools
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+from .backpressure import refuse, refuse_async
+from .bounds import seconds
 from .database.connection import is_async, run, run_async
 from .database.statement import Statement
 from .definition import Definition
 from .document import encode_object
 from .errors import InvalidOption
-from .handle import Home, Job
-from .job import JobOptions, NewJob, seconds
+from .flow import FlowOptions, changed_flow
+from .handle import Home, Job, enqueued
+from .instruments import Outgoing, enqueueing, joined_meta
+from .job import JobOptions, NewJob
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Self, Unpack
 
     from .database.connection import AsyncConnection, SyncConnection
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_ENQUEUE = Statement("enqueue")
+_ENQUEUE, _ENQUEUE_WITH = Statement("enqueue"), Statement("enqueue_with")
 MOST_META_BYTES = 100_000
 
 
@@ -69,14 +75,14 @@ class Task(Generic[P, R]):
         never committed here. On an autocommit connection the job is committed at once.
 
         Raises InvalidArguments, InvalidOption or UnsupportedConnection before the connection is
-        touched, SchemaMissing when pgqueue is not installed in the database, and errors of the
-        driver as they are.
+        touched, BacklogFull before anything is written, SchemaMissing when pgqueue is not installed
+        in the database, and errors of the driver as they are.
         """
         asynchronous = is_async(connection)
         parameters = self._parameters(args, kwargs)
         if asynchronous:
             return self._enqueue_async(connection, parameters)
-        return self._handle(run(connection, _ENQUEUE, parameters))
+        return self._enqueue(connection, parameters)
 
     def enqueue_now(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Enqueue a job outside of any transaction of yours, on a pooled connection, committed at
@@ -84,19 +90,20 @@ class Task(Generic[P, R]):
         """
         parameters = self._parameters(args, kwargs)
         with self._home.connection() as connection:
-            return self._handle(run(connection, _ENQUEUE, parameters))
+            return self._enqueue(connection, parameters)
 
     async def enqueue_now_async(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """The same as `enqueue_now`, without blocking the event loop."""
         parameters = self._parameters(args, kwargs)
         async with self._home.connection_async() as connection:
-            return self._handle(await run_async(connection, _ENQUEUE, parameters))
+            return await self._enqueue_async(connection, parameters)
 
     def job(self, *args: P.args, **kwargs: P.kwargs) -> NewJob:
         """A job that is not enqueued yet, for `enqueue_many` and `copy_many`. Raises
         InvalidArguments.
         """
-        return NewJob(self.name, self._encode(args, kwargs), self.options)
+        text = self._encode(args, kwargs)
+        return NewJob(self.name, text, self.options, self._flow(text))
 
     def using(
         self,
@@ -109,13 +116,17 @@ class Task(Generic[P, R]):
         timeout: timedelta | float | None = None,
         tags: Iterable[str] | None = None,
         meta: Mapping[str, Any] | None = None,
+        max_backlog: int | None = None,
+        **flow: Unpack[FlowOptions],
     ) -> Self:
         """The same task with other options for its jobs. Durations are timedeltas or seconds.
 
         `run_at` is an aware datetime; `delay` counts from the start of your transaction. Higher
         priorities run first, from -10 to 10. `meta` is a JSON object that travels with the job.
-        Raises InvalidOption.
+        `max_backlog` has `enqueue` raise BacklogFull when so many jobs of the queue wait already.
+        The options of flow are those of `FlowOptions`. Raises InvalidOption.
         """
+        arguments = self.definition.arguments
         given: dict[str, Any] = {
             "queue": queue,
             "priority": priority,
@@ -127,6 +138,8 @@ class Task(Generic[P, R]):
             "meta": None
             if meta is None
             else encode_object(meta, "meta", max_bytes=MOST_META_BYTES),
+            "max_backlog": max_backlog,
+            "flow": changed_flow(self.options.flow, flow, arguments.names, arguments.ambiguous),
         }
         given = {name: value for name, value in given.items() if value is not None}
         return type(self)(self._home, self.definition, dataclasses.replace(self.options, **given))
@@ -135,10 +148,10 @@ class Task(Generic[P, R]):
         return self.definition.arguments.encode(args, kwargs, max_bytes=self._home.max_args_bytes)
 
     def _parameters(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        options = self.options
-        return {
+        options, text = self.options, self._encode(args, kwargs)
+        parameters = {
             "task": self.name,
-            "args": self._encode(args, kwargs),
+            "args": text,
             "queue": options.queue,
             "priority": options.priority,
             "run_at": options.run_at,
@@ -149,14 +162,44 @@ class Task(Generic[P, R]):
             "meta": options.meta,
             "max_args_bytes": self._home.max_args_bytes,
         }
+        if options.flow is not None:
+            parameters["flow"] = self._flow(text)
+        return parameters
+
+    def _flow(self, args: str) -> str | None:
+        if self.options.flow is None:
+            return None
+        arguments = self.definition.arguments
+        return self.options.flow.document(functools.partial(arguments.chosen, args))
+
+    def _enqueue(self, connection: SyncConnection, parameters: dict[str, Any]) -> Job[R]:
+        with self._instrumented(parameters) as outgoing:
+            refuse(connection, [self.options])
+            return self._handle(run(connection, _statement(parameters), parameters), outgoing)
 
     async def _enqueue_async(
         self, connection: AsyncConnection, parameters: dict[str, Any]
     ) -> Job[R]:
-        return self._handle(await run_async(connection, _ENQUEUE, parameters))
+        with self._instrumented(parameters) as outgoing:
+            await refuse_async(connection, [self.options])
+            rows = await run_async(connection, _statement(parameters), parameters)
+            return self._handle(rows, outgoing)
 
-    def _handle(self, rows: list[tuple[Any, ...]]) -> Job[R]:
-        return Job(self._home, rows[0][0], self.name, self.options.queue)
+    @contextmanager
+    def _instrumented(self, parameters: dict[str, Any]) -> Iterator[Outgoing]:
+        """Within the application's instruments, what they send along among the parameters."""
+        outgoing = Outgoing(self.name, self.options.queue)
+        if not self._home.instruments:
+            yield outgoing
+            return
+        with enqueueing(self._home.instruments, outgoing):
+            parameters["meta"] = joined_meta(self.options.meta, outgoing.carrier)
+            yield outgoing
+
+    def _handle(self, rows: list[tuple[Any, ...]], outgoing: Outgoing) -> Job[R]:
+        id, *created = rows[0]
+        outgoing.ids.append(id)
+        return enqueued(self._home, id, created != [False], self.name, self.options)
 
 
 class SyncTask(Task[P, R]):
@@ -175,6 +218,10 @@ class AsyncTask(Task[P, R]):
         """Run the coroutine function here and now, without a job."""
         coroutine: Coroutine[Any, Any, R] = self.definition.function(*args, **kwargs)
         return coroutine
+
+
+def _statement(parameters: dict[str, Any]) -> Statement:
+    return _ENQUEUE_WITH if "flow" in parameters else _ENQUEUE
 
 
 def _tags(tags: Iterable[str] | None) -> tuple[str, ...] | None:

@@ -82,7 +82,12 @@ def other(connect: Callable[..., Connection]) -> Connection:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever needs the server is run again for every version of PostgreSQL."""
+    """Whatever needs the server is run again for every version of PostgreSQL, but in a browser it
+    looks the same in all of them.
+    """
     for item in items:
-        if "server" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if "server" in fixtures:
             item.add_marker(pytest.mark.database)
+        if "chromium" in fixtures:
+            item.add_marker(pytest.mark.slow)

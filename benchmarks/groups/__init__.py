@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..lab import Lab
 from ..measuring import Group
-from . import backlog, bulk, cost, drain, enqueue, idle, latency, pinned
+from . import backlog, bulk, cost, dashboard, drain, enqueue, flow, idle, latency, parked, pinned
 
 GROUPS: dict[str, Callable[[Lab], Group]] = {
     "enqueue": enqueue.group,
@@ -15,9 +15,12 @@ GROUPS: dict[str, Callable[[Lab], Group]] = {
     "latency": latency.group,
     "idle": idle.group,
     "cost": cost.group,
+    "flow": flow.group,
     "backlog": backlog.group,
+    "parked": parked.group,
     "pinned": pinned.group,
+    "dashboard": dashboard.group,
 }
-ON_REQUEST = ("backlog", "pinned")
+ON_REQUEST = ("flow", "backlog", "parked", "pinned", "dashboard")
 """They take long, so they are named, or `all` is."""
 USUAL = tuple(name for name in GROUPS if name not in ON_REQUEST)

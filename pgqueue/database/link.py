@@ -23,7 +23,11 @@ CONNECT = {
 }
 """A dead peer is noticed within about 15 seconds, where the DSN does not say otherwise."""
 
-_GREETING = "SELECT pg_backend_pid(), pg_is_in_recovery()"
+_GREETING = """
+SELECT pg_backend_pid(), pg_is_in_recovery(), current_setting('default_transaction_isolation')
+"""
+_READ_COMMITTED = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED"
+"""What our statements are written for, whatever the role's default is."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 3.0
 OPENING = 10.0
 """Seconds in which a server has to greet us and answer once."""
@@ -122,10 +126,12 @@ class Link:
         )
         try:
             greeting = _fetch(connection, _GREETING)
-            ((pid, standby),) = await _within(OPENING, connection, greeting)
+            ((pid, standby, level),) = await _within(OPENING, connection, greeting)
             if standby:
                 raise psycopg.errors.ReadOnlySqlTransaction("the server is a read-only standby")
             self.pooled = pid != connection.info.backend_pid
+            if level != "read committed" and not self.pooled:
+                await connection.execute(_READ_COMMITTED)
             connection.prepare_threshold = None if self.pooled else 0
         except BaseException:
             await connection.close()

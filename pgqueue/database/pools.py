@@ -35,8 +35,9 @@ class Pools:
     closed when another loop needs some.
     """
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, name: str = "pgqueue app") -> None:
         self.dsn = dsn
+        self._name = name
         self._lock = threading.Lock()
         self._pool: ConnectionPool[psycopg.Connection[Any]] | None = None
         self._of_loops: dict[asyncio.AbstractEventLoop, LoopPool] = {}
@@ -50,7 +51,7 @@ class Pools:
         with self._lock:
             if self._pool is None:
                 self._pool = ConnectionPool(
-                    connection_string(self.dsn, "pgqueue app"),
+                    connection_string(self.dsn, self._name),
                     min_size=0,
                     max_size=MOST_CONNECTIONS,
                     timeout=PATIENCE,
@@ -62,7 +63,7 @@ class Pools:
             with self._pool.connection() as connection:
                 yield connection
         except PoolTimeout:
-            psycopg.connect(connection_string(self.dsn, "pgqueue app")).close()
+            psycopg.connect(connection_string(self.dsn, self._name)).close()
             raise
 
     @asynccontextmanager
@@ -78,7 +79,7 @@ class Pools:
                 yield connection
         except PoolTimeout:
             # The pool knows only that it took too long: let the driver say why.
-            conninfo = connection_string(self.dsn, "pgqueue app")
+            conninfo = connection_string(self.dsn, self._name)
             await (await psycopg.AsyncConnection.connect(conninfo)).close()
             raise
 
@@ -102,7 +103,7 @@ class Pools:
             opened.add(connection)
 
         pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
-            connection_string(self.dsn, "pgqueue app"),
+            connection_string(self.dsn, self._name),
             min_size=0,
             max_size=MOST_CONNECTIONS,
             timeout=PATIENCE,

@@ -15,7 +15,9 @@ from typing import Any
 import msgspec
 
 from ..errors import InvalidArguments, UsageError
+from ..instruments import surrounded
 from ..outcome import Dead, Outcome, Succeeded, describe, judge
+from ..redaction import hiding
 from ..running import RunningJob, current
 from ..task import Task
 from .children import Answer, Assignment
@@ -54,6 +56,9 @@ def _job(assignment: Assignment, say: Any) -> RunningJob:
         tags=assignment.tags or (),
         meta_text=assignment.meta,
         progress_text=assignment.progress,
+        timeout=assignment.timeout,
+        deadline=assignment.deadline,
+        trace_id=assignment.trace_id,
         report=lambda job: say(Answer(progress=job.progress_text)),
     )
 
@@ -65,23 +70,27 @@ def _run(assignment: Assignment, job: RunningJob) -> Outcome:
     except Exception as error:  # noqa: BLE001 - importing runs the user's code
         return Dead(describe(error))
     arguments = task.definition.arguments
+    hide = hiding(assignment.args, task.definition.redact)
     encode = functools.partial(arguments.encode_result, max_bytes=assignment.max_result_bytes)
     job.encode_result = encode
     token = current.set(job)
     try:
         args, kwargs = arguments.decode(assignment.args)
     except InvalidArguments as error:
-        return Dead(describe(error))
+        return Dead(describe(error, hide))
+    carrier = assignment.carrier or {}
+    instruments = task._home.instruments if carrier else ()
     try:
-        value = task.definition.function(*args, **kwargs)
+        with surrounded(instruments, lambda instrument: instrument.continuing(carrier)):
+            value = task.definition.function(*args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - the error boundary of the job
-        return judge(job.attempt, job.max_attempts, error, task.definition.retry)
+        return judge(job.attempt, job.max_attempts, error, task.definition.retry, hide)
     finally:
         current.reset(token)
     try:
         return Succeeded(None if job.completed else encode(value))
     except UsageError as error:
-        return Dead(describe(error))
+        return Dead(describe(error, hide))
 
 
 def _find(assignment: Assignment) -> Task[..., Any]:

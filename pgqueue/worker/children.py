@@ -12,11 +12,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from ..errors import UsageError, WorkerLost
+from ..instruments import Instrument, carried
 from ..outcome import Cancelled, Dead, Outcome, Retrying, Snoozed, Succeeded
 from ..running import RunningJob
 from ..task import Task
@@ -47,6 +49,10 @@ class Assignment(msgspec.Struct):
     max_result_bytes: int
     meta: str | None = None
     progress: str | None = None
+    timeout: timedelta | None = None
+    deadline: datetime | None = None
+    carrier: dict[str, str] | None = None
+    trace_id: str | None = None
 
 
 class Answer(msgspec.Struct):
@@ -103,8 +109,11 @@ class Child:
 class Children:
     """At most so many children, started when they are needed and replaced when they die."""
 
-    def __init__(self, most: int, max_result_bytes: int) -> None:
+    def __init__(
+        self, most: int, max_result_bytes: int, instruments: tuple[Instrument, ...]
+    ) -> None:
         self.most = most
+        self._instruments = instruments
         self._free = threading.Semaphore(most)
         self._lock = threading.Lock()
         self._idle: list[Child] = []
@@ -122,15 +131,11 @@ class Children:
             try:
                 answer = child.ask(assignment, lambda text: _keep(job, text))
             except BaseException:
+                self._leave(claim)
                 child.close()
                 raise
-            else:
-                with self._lock:
-                    self._idle.append(child)
-            finally:
-                with self._lock:
-                    self._busy.pop(claim, None)
-                    self._doomed.discard(claim)
+            if not self._leave(claim, child):
+                child.close()
         job.completed = answer.completed
         return msgspec.convert(answer.value, OUTCOMES[answer.outcome or ""], strict=False)
 
@@ -138,11 +143,17 @@ class Children:
         """Kill the child that runs this attempt, or is about to."""
         claim = job.id, job.lease
         with self._lock:
-            child = self._busy.get(claim)
-            if child is None:
+            self._doomed.add(claim)
+            if claim in self._busy:
+                self._busy[claim].kill()
+
+    def kill_running(self, job: RunningJob) -> None:
+        """Kill the child that runs this attempt, if one does."""
+        with self._lock:
+            claim = job.id, job.lease
+            if claim in self._busy:
                 self._doomed.add(claim)
-            else:
-                child.kill()
+                self._busy[claim].kill()
 
     def close(self) -> None:
         with self._lock:
@@ -153,6 +164,18 @@ class Children:
             child.kill()
         for child in idle:
             child.close()
+
+    def _leave(self, claim: tuple[int, int], child: Child | None = None) -> bool:
+        """The attempt is over, and its child free for the next, unless somebody has just killed it.
+        Returns whether it is.
+        """
+        with self._lock:
+            self._busy.pop(claim)
+            doomed = claim in self._doomed
+            self._doomed.discard(claim)
+            if child is not None and not doomed:
+                self._idle.append(child)
+            return not doomed
 
     def _take(self, claim: tuple[int, int]) -> Child:
         with self._lock:
@@ -187,6 +210,10 @@ class Children:
             max_result_bytes=self._max_result_bytes,
             meta=job.meta_text,
             progress=job.progress_text,
+            timeout=job.timeout,
+            deadline=job.deadline,
+            carrier=carried(self._instruments) or None,
+            trace_id=job.trace_id,
         )
 
 

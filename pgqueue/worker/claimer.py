@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 import psycopg
@@ -13,11 +15,13 @@ from ..database.statement import Statement
 from ..job import PRIORITIES
 from .watermark import Snapshot, Watermark
 
-_CLAIM = Statement("claim")
+_CLAIM, _CLAIM_GATED = Statement("claim"), Statement("claim_gated")
 _PRIORITIES = "{" + ",".join(map(str, PRIORITIES)) + "}"
 _STRAYS = Statement("strays")
 NOT_REGISTERED = "PQ001"
 """SQLSTATE of a claim by a worker that was rescued."""
+SIFTED = "detour"
+"""What the last row of a claim says when some of the next jobs were sent to the gate."""
 DOUBTS = (0.0, 20.0, 60.0)
 """Seconds after a claim whose answer was lost at which to look whether it took place after all."""
 
@@ -42,15 +46,39 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     progress: str | None
 
 
+class Gate:
+    """What is known of a queue's gate: when to look at it, and whether plain jobs share it."""
+
+    def __init__(self) -> None:
+        self.due = 0.0
+        self.shares = False
+        self._turn = False
+
+    def share(self, most: int) -> int:
+        """How many of so many jobs to ask it for, at first."""
+        self._turn = not self._turn
+        return (most + self._turn) // 2 if self.shares else most
+
+
 class Claimer:
     """Claims for one worker process, from as many queues as it serves."""
 
-    def __init__(self, link: Link, queues: Iterable[str], worker_id: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        queues: Iterable[str],
+        worker_id: Callable[[], int],
+        *,
+        took: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
         self._link = link
+        self._took = took
         self._worker_id = worker_id
         self._watermarks = {queue: Watermark() for queue in queues}
         self._paused: set[str] = set()
         self._unknown: set[str] = set()
+        self._gates: dict[str, Gate] = {}
+        self._sifting: set[str] = set()
         self._doubts: list[float] = []
 
     def forget(self) -> None:
@@ -65,40 +93,72 @@ class Claimer:
 
     def looks_back(self, queue: str) -> bool:
         """Whether there may be jobs behind the place where the last claim ended."""
-        return queue not in self._paused and self._watermarks[queue].looks_back(time.monotonic())
+        now = time.monotonic()
+        gate = self._gates.get(queue)
+        if (gate is not None and gate.due <= now) or queue in self._sifting:
+            return True
+        return queue not in self._paused and self._watermarks[queue].looks_back(now)
+
+    @property
+    def has_gate(self) -> bool:
+        """Whether the end of a job may free others that wait at a gate."""
+        return bool(self._gates)
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether jobs wait at a gate for what running ones have, so each end should be known."""
+        return any(0.0 < gate.due < math.inf for gate in self._gates.values())
+
+    def pause(self) -> float:
+        """Seconds until a gate may let jobs through although none ended."""
+        due = min((gate.due for gate in self._gates.values()), default=math.inf)
+        return max(0.0, due - time.monotonic())
 
     async def claim(self, queue: str, most: int) -> list[Claim]:
-        """Up to `most` jobs, in the order in which they should run."""
-        claims = await self._scan(queue, most)
-        if not claims and self.looks_back(queue):
+        """Up to `most` jobs: at first those that the gate lets through, if there is one, and half
+        of them at most while there are plain jobs, too; then plain ones in their order.
+        """
+        gate = self._gates.get(queue)
+        claims = await self._scan_gate(queue, gate, gate.share(most)) if gate is not None else []
+        if len(claims) == most:
+            return claims
+        plain = await self._scan(queue, most - len(claims))
+        if not plain and gate is None and self.looks_back(queue):
             # The scan itself found out that there may be jobs behind it; nobody will ring again.
-            claims = await self._scan(queue, most)
+            plain = await self._scan(queue, most)
+        claims += plain
+        known = self._gates.get(queue)
+        if known is not None:
+            known.shares = bool(plain)
+            if gate is None and len(claims) < most:
+                claims += await self._scan_gate(queue, known, most - len(claims))
+        return claims
+
+    async def _scan_gate(self, queue: str, gate: Gate, most: int) -> list[Claim]:
+        if most == 0:
+            return []
+        *jobs, last = await self._fetch(_CLAIM_GATED, queue, most)
+        claims = [Claim(queue, *job[:-2]) for job in jobs]
+        told = Claim(queue, *last[:-2])
+        gate.due = math.inf if told.waited is None else time.monotonic() + told.waited
+        if told.task is not None:
+            gate.due = 0.0
         return claims
 
     async def _scan(self, queue: str, most: int) -> list[Claim]:
         watermark = self._watermarks[queue]
         began = time.monotonic()
         places = watermark.begin(began)
-        try:
-            rows = await self._link.fetch(
-                _CLAIM.text,
-                {
-                    "queue": queue,
-                    "max_jobs": most,
-                    "worker": self._worker_id(),
-                    "unknown": list(self._unknown),
-                    "priorities": _PRIORITIES,
-                    "after_xid": _array(xid for xid, _ in places),
-                    "after_id": _array(id for _, id in places),
-                },
-                binary=True,
-            )
-        except (psycopg.Error, TimeoutError) as error:
-            self.forget()
-            if getattr(error, "sqlstate", None) != NOT_REGISTERED:
-                self._doubts = [time.monotonic() + later for later in DOUBTS]
-            raise
-        *jobs, (*_, snapshot, epoch) = rows
+        *jobs, last = await self._fetch(
+            _CLAIM,
+            queue,
+            most,
+            priorities=_PRIORITIES,
+            after_xid=_array(xid for xid, _ in places),
+            after_id=_array(id for _, id in places),
+        )
+        (*_, snapshot, epoch), gated = last, last[2]
+        self._note_gate(queue, gated)
         if snapshot is None:
             self._paused.add(queue)
             return []
@@ -109,12 +169,45 @@ class Claimer:
             [(claim.priority, claim.ready_xid, claim.id) for claim in claims],
             snapshot=Snapshot.parse(snapshot),
             epoch=epoch,
-            exhausted=len(claims) < most,
+            exhausted=len(claims) < most and gated != SIFTED,
             now=now,
             took=now - began,
         )
         claims.sort(key=_turn)
         return claims
+
+    async def _fetch(
+        self, statement: Statement, queue: str, most: int, **places: str
+    ) -> list[tuple[Any, ...]]:
+        parameters = {
+            "queue": queue,
+            "max_jobs": most,
+            "worker": self._worker_id(),
+            "unknown": list(self._unknown),
+            **places,
+        }
+        began = time.monotonic()
+        try:
+            rows = await self._link.fetch(statement.text, parameters, binary=True)
+        except (psycopg.Error, TimeoutError) as error:
+            self.forget()
+            if getattr(error, "sqlstate", None) != NOT_REGISTERED:
+                self._doubts = [time.monotonic() + later for later in DOUBTS]
+            raise
+        self._took(time.monotonic() - began)
+        return rows
+
+    def _note_gate(self, queue: str, gated: str | None) -> None:
+        """What a claim of plain jobs tells of the gate. A gate without jobs that run or may run is
+        remembered for as long as it has a time to look at it.
+        """
+        self._sifting.discard(queue)
+        if gated == SIFTED:
+            self._sifting.add(queue)
+        if gated is not None:
+            self._gates.setdefault(queue, Gate())
+        elif queue in self._gates and self._gates[queue].due == math.inf:
+            del self._gates[queue]
 
     async def strays(self, held: Callable[[], Iterable[int]]) -> list[tuple[int, int]]:
         """The (id, lease) of jobs that a claim took although its answer was lost: leased to this

@@ -21,8 +21,9 @@ from .claimer import Claimer
 from .finisher import BATCH, Finisher
 from .janitor import Janitor
 from .listener import Listener, too_often
-from .memory import resident_mb
+from .shares import Shares
 from .slots import Slots
+from .stint import Stint
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.05
 """Pauses between looks while awake: short enough to be quick, long enough to find several jobs."""
@@ -72,31 +73,34 @@ class Feeder:
         self._changed = changed
         self._stopping = stopping
         self._trouble = trouble
-        self._served = dict.fromkeys(settings.queues, 0.0)
-        self._claimed = 0
+        self._shares = Shares(settings)
+        self._stint = Stint(settings, slots)
         self._rate = 0.0
         self._measured = (time.monotonic(), 0)
-        self._last_job = time.monotonic()
-        self._checked_memory = 0.0
         self._pause = FIRST_PAUSE
         self._awake_since, self._claimed_before = -AWAKE, 0
         self._full_since: float | None = None
-        self._at_limit = False
-        self.asleep = False
-        self.worn_out = False
-        """Whether it ended because its process did, or used, as much as the settings allow."""
+        self.at_limit = False
+        self._settled = asyncio.Event()
+        self.asleep = self._quiet = False
+
+    @property
+    def worn_out(self) -> bool:
+        """Whether it ended because its process should be replaced by a fresh one."""
+        return self._stint.worn_out
 
     async def run(self) -> None:
         """Feed until told to stop, or until the settings say that it is enough."""
-        while not self._stopping.is_set() and not self._enough():
+        while not self._stopping.is_set() and (self._quiet or not self._stint.is_over()):
             room = self._room()
             if room <= 0:
+                if self._quiet and self._settings.once and self._slots.idle:
+                    return
                 await self._wait_for_room()
                 continue
             self._full_since = None
             found, more = await self._claim(room)
             if found:
-                self._last_job = time.monotonic()
                 self._pause = FIRST_PAUSE
             if self._settings.once and not found and self._slots.idle:
                 await self._finisher.flush()
@@ -107,20 +111,33 @@ class Feeder:
             elif self.asleep:
                 await self._wake_up_if_loud()
 
+    def be_quiet(self, quiet: bool) -> list[tuple[int, int]]:
+        """Claim no more, or again. Returns the (id, lease) of those that need not start here."""
+        self._quiet = quiet
+        given_back = self._slots.give_back() if quiet else []
+        self._stint.note(-len(given_back))
+        self._changed.set()
+        self._listener.rouse()
+        return given_back
+
+    def gate_moved(self) -> None:
+        """What ended, and is written, may let others through a gate."""
+        self._settled.set()
+        if self.asleep:
+            self._listener.rouse()
+
     def slot_freed(self) -> None:
         """A queue that was at its limit may have more for the slot, and nobody rings for that."""
-        if self._at_limit:
+        if self.at_limit:
             self._listener.rouse()
 
     def _room(self) -> int:
         """How many jobs to claim now: none until it is worth a round trip."""
+        if self._quiet or self._finisher.pending >= MOST_UNWRITTEN:
+            return 0
         ahead = self._prefetch()
         held = self._slots.running + self._slots.waiting
-        room = self._settings.concurrency + ahead - held
-        if self._settings.max_jobs is not None:
-            room = min(room, self._settings.max_jobs - self._claimed)
-        if self._finisher.pending >= MOST_UNWRITTEN:
-            return 0
+        room = self._stint.left(self._settings.concurrency + ahead - held)
         hungry = self._slots.waiting == 0 and self._slots.running < self._settings.concurrency
         return room if hungry or room >= (self._settings.concurrency + ahead) // 4 else 0
 
@@ -152,16 +169,12 @@ class Feeder:
             await _wait(self._changed, FULL if self.asleep else None)
 
     async def _claim(self, room: int) -> Look:
-        """One look at every queue, beginning with the one that got least for its weight. Each gets
-        its share of the room, and what is left of the shares of those before it.
-        """
+        """One look at every queue in its turn, for its share of the room."""
         self._listener.hush()
-        self._at_limit = found = more = False
-        weight = sum(map(self._settings.weight_of, self._served))
-        for queue in sorted(self._served, key=self._served.__getitem__):
-            share = -(-room * self._settings.weight_of(queue) // weight)
-            weight -= self._settings.weight_of(queue)
-            most = self._within_limit(queue, share)
+        self._settled.clear()
+        self.at_limit = found = more = False
+        for queue in self._shares.turns():
+            most = self._within_limit(queue, self._shares.of(queue, room))
             if most <= 0:
                 continue
             try:
@@ -171,29 +184,26 @@ class Feeder:
                 self._trouble(error)
                 await _wait(self._stopping, 0.5 * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
                 return Look(found, True)
-            found = found or bool(claims)
-            more = more or len(claims) == most or self._claimer.looks_back(queue)
-            self._claimed += len(claims)
-            self._serve(queue, len(claims), exhausted=len(claims) < most)
-            room -= len(claims)
+            if self._quiet:  # since it was asked for them
+                self._finisher.release([(claim.id, claim.lease) for claim in claims])
+                return Look(found, True)
             if claims:
-                self._slots.take(claims)
+                found = True
+                self._stint.note(len(claims))
+                self._slots.take(claims, self._shares.place(queue))
+            more = more or len(claims) == most or self._claimer.looks_back(queue)
+            self._shares.serve(queue, len(claims), exhausted=len(claims) < most)
+            room -= len(claims)
             if room <= 0 or self._stopping.is_set():
                 return Look(found, True)
         return Look(found, more)
-
-    def _serve(self, queue: str, jobs: int, *, exhausted: bool) -> None:
-        """Remember what a queue got for its weight. An empty one saves nothing up for later."""
-        self._served[queue] += jobs / self._settings.weight_of(queue)
-        if exhausted:
-            self._served[queue] = max(self._served.values())
 
     def _within_limit(self, queue: str, share: int) -> int:
         limit = self._settings.queues[queue]
         if limit is None:
             return share
         free = limit - self._slots.held_of(queue)
-        self._at_limit = self._at_limit or free <= 0
+        self.at_limit = self.at_limit or free <= 0
         return min(share, free)
 
     async def _release_strays(self) -> None:
@@ -215,7 +225,7 @@ class Feeder:
             if self.asleep:
                 return
         if not self.asleep:
-            await _wait(self._stopping, self._pause)
+            await _wait(self._settled if self._claimer.has_gate else self._stopping, self._pause)
             listening = self._listener.working
             cap = LONGEST_PAUSE if listening else min(self._settings.poll, LONGEST_POLL)
             self._pause = min(self._pause * 1.5, cap)
@@ -224,7 +234,7 @@ class Feeder:
         longest = self._settings.poll * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
         if self._settings.max_idle is not None:
             longest = min(longest, self._settings.max_idle)
-        if await self._listener.sleep(longest):
+        if await self._listener.sleep(min(longest, self._claimer.pause())):
             await self._wake_up_if_loud()
             if self.asleep and self._listener.is_for_another_holder:
                 await _wait(self._stopping, AFTER_HOLDER)
@@ -246,14 +256,14 @@ class Feeder:
             await self._wake_up()
 
     def _stay_awake(self) -> None:
-        self._awake_since, self._claimed_before = time.monotonic(), self._claimed
+        self._awake_since, self._claimed_before = time.monotonic(), self._stint.claimed
 
     def _is_calm(self) -> bool:
         """Whether the bells would not ring too often, as far as can be told while awake."""
         awake = time.monotonic() - self._awake_since
         if awake < AWAKE:
             return False
-        if too_often((self._claimed - self._claimed_before) / awake, self._finisher.quickest):
+        if too_often((self._stint.claimed - self._claimed_before) / awake, self._finisher.quickest):
             self._stay_awake()
             return False
         return True
@@ -274,23 +284,8 @@ class Feeder:
             return True
         if until <= 0:
             return True
-        found, _ = await self._claim(max(1, self._room()))
-        return found
-
-    def _enough(self) -> bool:
-        settings = self._settings
-        if settings.max_jobs is not None and self._claimed >= settings.max_jobs:
-            # What is claimed will be run, unless there is no slot that will ever be free.
-            self.worn_out = not self._slots.waiting or self._slots.stuck
-            return self.worn_out
-        now = time.monotonic()
-        idle = now - self._last_job if self._slots.idle else 0.0
-        if settings.max_idle is not None and idle > settings.max_idle:
-            return True
-        if settings.max_rss_mb is not None and now - self._checked_memory > 1:
-            self._checked_memory = now
-            self.worn_out = resident_mb() > settings.max_rss_mb
-        return self.worn_out
+        found, more = await self._claim(max(1, self._room()))
+        return found or more
 
 
 async def _wait(event: asyncio.Event, longest: float | None) -> None:

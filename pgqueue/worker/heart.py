@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 
@@ -21,10 +22,13 @@ from ..database.link import Link
 from ..database.statement import Statement
 
 _REGISTER, _RENEW, _CHECK = Statement("register"), Statement("renew"), Statement("check_leases")
-_UNREGISTER, _DRAINING = Statement("unregister"), Statement("draining")
+_UNREGISTER, _SHOW = Statement("unregister"), Statement("show_draining")
+_WRITE_DUMP = Statement("write_dump")
 
 UNREGISTERING = 5.0
 """Seconds in which the worker's row is to be taken away, or else left to expire."""
+
+Draining = Literal["draining", "quiet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ class Heart:
     """Registers the worker, renews its leases, and hears which of them were lost or should end.
 
     Callbacks are called from its thread. `held` returns the (id, lease) pairs that are to be kept;
-    `lost` is told that another worker's leases ran out.
+    `lost` is told that another worker's leases ran out, `wished` what somebody wants of this one,
+    whenever that changes; `stacks` says what it is doing.
     """
 
     def __init__(
@@ -57,7 +62,9 @@ class Heart:
         held: Callable[[], list[tuple[int, int]]],
         verdict: Callable[[int, int, str, str | None], None],
         lost: Callable[[], None],
+        wished: Callable[[str | None], None],
         trouble: Callable[[BaseException | None], None],
+        stacks: Callable[[], str],
     ) -> None:
         self._dsn = dsn
         self._registration = registration
@@ -66,15 +73,28 @@ class Heart:
         self._held = held
         self._verdict = verdict
         self._lost = lost
+        self._wished = wished
         self._trouble = trouble
+        self._stacks = stacks
         self._registered: Future[None] = Future()
         self._ended: Future[None] = Future()
         self._now, self._stopping = asyncio.Event(), asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._draining = False
+        self._wish: str | None = None
+        self._draining: Draining | None = None
+        self._shown: Draining | None = None
         self._clean = True
         self._thread = threading.Thread(target=self._run, name="pgqueue-heart", daemon=True)
         self.worker_id = 0
+        self.beat_at: float | None = None
+        """When it last renewed the leases, by the monotonic clock."""
+        self.offline = False
+        """Whether it is without a connection."""
+
+    @property
+    def beating(self) -> bool:
+        """Whether its thread lives. It may be asked from any thread."""
+        return self._thread.is_alive()
 
     async def start(self) -> None:
         """Begin to beat, and return when the worker is registered. Waits for the database."""
@@ -89,9 +109,9 @@ class Heart:
         """Beat now instead of at the next turn."""
         self._call(self._now.set)
 
-    def drain(self) -> None:
-        """Let everybody see that this worker takes no new jobs."""
-        self._draining = True
+    def show(self, draining: Draining | None) -> None:
+        """Let everybody see whether this worker takes no new jobs, and why."""
+        self._draining = draining
         self.beat()
 
     async def stop(self, *, clean: bool) -> None:
@@ -122,7 +142,7 @@ class Heart:
     async def _live(self) -> None:
         self._loop = asyncio.get_running_loop()
         name = f"pgqueue heart {self._registration.name}"
-        self._link = Link(self._dsn, name, report=lambda _, error: self._trouble(error))
+        self._link = Link(self._dsn, name, report=lambda _, error: self._tell(error))
         beating = asyncio.create_task(self._beat_for_ever())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -135,6 +155,10 @@ class Heart:
         finally:
             stopping.cancel()
             await self._link.drop()
+
+    def _tell(self, error: BaseException | None) -> None:
+        self.offline = error is not None
+        self._trouble(error)
 
     async def _beat_for_ever(self) -> None:
         while True:
@@ -155,13 +179,17 @@ class Heart:
     async def _beat(self) -> None:
         held = sorted(self._held())
         running = {"worker": self.worker_id, "running": len(held)}
-        ((registered, another_is_lost),) = await self._fetch(_RENEW, running)
+        ((registered, another_is_lost, asked, wish),) = await self._fetch(_RENEW, running)
         if another_is_lost:
             self._lost()
         if not registered:
             await self._register()
-        if self._draining:
-            await self._fetch(_DRAINING, {"worker": self.worker_id})
+        self.beat_at = time.monotonic()
+        if wish != self._wish:
+            self._wish = wish
+            self._wished(wish)
+        if self._draining != self._shown:
+            await self._show(self._draining)
         newest = dict(held)
         for job_id, lease in held:
             if newest[job_id] != lease:  # this worker was rescued, and claimed the job once more
@@ -170,6 +198,16 @@ class Heart:
             pairs = {"ids": list(newest), "leases": list(newest.values())}
             for job_id, verdict, reason in await self._fetch(_CHECK, pairs):
                 self._verdict(job_id, newest[job_id], verdict, reason)
+        if asked:
+            try:
+                stacks = self._stacks()
+            except Exception as error:  # noqa: BLE001 - objects of tasks are asked what they do
+                stacks = f"the stacks could not be read: {error!r}"
+            await self._fetch(_WRITE_DUMP, {"worker": self.worker_id, "stacks": stacks})
+
+    async def _show(self, draining: Draining | None) -> None:
+        await self._fetch(_SHOW, {"worker": self.worker_id, "draining": draining})
+        self._shown = draining
 
     async def _register(self) -> None:
         mine = self._registration
@@ -177,6 +215,7 @@ class Heart:
             _REGISTER, {name: getattr(mine, name) for name in Registration.__slots__}
         )
         self.worker_id = rows[0][0]
+        self._shown = None
         if not self._registered.done():
             self._registered.set_result(None)
 

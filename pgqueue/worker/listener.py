@@ -25,6 +25,8 @@ from ..events import ListenerDegraded, Observer
 CHANNEL = "pgqueue"
 SOON = "soon "
 """What stands before the queue's key in a ring for a job that is due in the next seconds."""
+SCHEDULES = "schedules"
+"""What a note says when a schedule was made or changed."""
 SELF_TEST_EVERY = 10.0
 SELF_TEST_DEADLINE = 5.0
 RECOVER_EVERY = 1.0
@@ -79,7 +81,9 @@ class Listener:
         *,
         soon: Callable[[], None],
         emit: Observer,
+        schedules: Callable[[], None] = lambda: None,
     ) -> None:
+        self._schedules = schedules
         self._link = link
         self._worker = worker
         self._queues = list(queues)
@@ -222,6 +226,8 @@ class Listener:
     def _heard(self, notification: psycopg.Notify) -> None:
         if notification.payload == self._test:
             self._tested.set()
+        elif notification.payload == SCHEDULES:
+            self._schedules()
         elif notification.payload in self._keys:
             self._rings += 1
             self._rung_keys.add(notification.payload)

@@ -22,8 +22,11 @@ from ..events import (
     LeaseWasLost,
     ListenerDegraded,
     Observer,
+    ScheduleBroken,
+    ScheduleTicked,
     Trouble,
     UnknownTaskSeen,
+    WorkerAsked,
     WorkerDraining,
     WorkerStarted,
     WorkerStopped,
@@ -37,6 +40,7 @@ _RED, _YELLOW, _GREEN, _DIM, _END = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[2m
 
 NAMES: dict[type[Event], str] = {
     WorkerStarted: "worker.started",
+    WorkerAsked: "worker.asked",
     WorkerDraining: "worker.draining",
     WorkerStopped: "worker.stopped",
     JobStarted: "job.started",
@@ -45,6 +49,8 @@ NAMES: dict[type[Event], str] = {
     JobsReleased: "jobs.released",
     LeaseWasLost: "lease.lost",
     UnknownTaskSeen: "task.unknown",
+    ScheduleTicked: "schedule.ticked",
+    ScheduleBroken: "schedule.broken",
     ConnectionLost: "connection.lost",
     ConnectionRestored: "connection.restored",
     ListenerDegraded: "listener.degraded",
@@ -89,7 +95,7 @@ def severity(event: Event) -> int:
             return 40
         case JobFinished(outcome=Retrying()) | JobRescued() | UnknownTaskSeen() | Trouble():
             return 30
-        case ConnectionLost() | ListenerDegraded():
+        case ConnectionLost() | ListenerDegraded() | ScheduleBroken():
             return 30
         case JobStarted():
             return 10
@@ -110,6 +116,8 @@ def _json_line(event: Event, show_args: bool) -> str:
             record["run_ms"] = round(value * 1000, 3)
         elif field.name == "outcome":
             record |= _outcome_fields(value)
+        elif field.name == "trace_id" and value is None:
+            pass
         elif field.name != "args":
             record[field.name] = value
         elif show_args:
@@ -156,6 +164,8 @@ def _words(event: Event) -> tuple[str, str, str]:
         case WorkerStarted():
             queues = " ".join(visible(queue) for queue in event.queues)
             return "ready", f"{visible(event.worker)} (worker {event.worker_id})  {queues}", _GREEN
+        case WorkerAsked():
+            return "asked", f"for {event.wish}", _YELLOW
         case WorkerDraining():
             text = f"{event.running} running, no new jobs; they get {duration(event.grace)}"
             return "draining", text, _YELLOW
@@ -165,16 +175,15 @@ def _words(event: Event) -> tuple[str, str, str]:
         case JobsReleased():
             return "released", f"{event.count} jobs, because {event.reason}", _DIM
         case LeaseWasLost():
-            return (
-                "lost",
-                f"job #{event.job_id}: its lease was lost, what was done is refused",
-                _RED,
-            )
+            text = f"job #{event.job_id}: its lease was lost, what was done is refused"
+            return "lost", text, _RED
         case UnknownTaskSeen():
             text = (
                 f"queue {visible(event.queue)} has jobs of the unknown task {visible(event.task)}"
             )
             return "unknown", f"{text}; they are left to other workers", _YELLOW
+        case ScheduleTicked() | ScheduleBroken():
+            return _scheduled(event)
         case ConnectionLost():
             return "offline", f"{event.role}: {visible(event.error)}; trying again", _RED
         case ConnectionRestored():
@@ -183,6 +192,14 @@ def _words(event: Event) -> tuple[str, str, str]:
             return "polling", visible(event.reason), _YELLOW
         case Trouble():
             return "trouble", f"{event.where}: {visible(event.error)}; trying again", _RED
+
+
+def _scheduled(event: ScheduleTicked | ScheduleBroken) -> tuple[str, str, str]:
+    if isinstance(event, ScheduleBroken):
+        what = f"schedule {visible(event.schedule)} of {visible(event.task)}"
+        return "broken", f"{what}: {visible(event.error)}", _RED
+    made = visible(event.note or "") if event.job_id is None else f"job #{event.job_id}"
+    return "tick", f"{visible(event.schedule)}  {event.tick}  {made}", _DIM
 
 
 def _finished(event: JobFinished) -> tuple[str, str, str]:

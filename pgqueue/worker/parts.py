@@ -16,53 +16,28 @@ from typing import Any, ParamSpec
 import psycopg
 
 from ..application import Application
-from ..database.link import Link
-from ..events import ConnectionLost, ConnectionRestored, Observer, Trouble, UnknownTaskSeen
+from ..events import Observer, Trouble, UnknownTaskSeen
 from ..outcome import describe
 from ..running import RunningJob
 from ..settings import WorkerSettings
 from .children import Children
 from .claimer import NOT_REGISTERED, Claim, Claimer
+from .declaring import declarations
 from .feeder import Feeder
 from .finisher import Finisher
 from .heart import Heart, Registration
 from .janitor import Janitor
+from .links import Links
 from .listener import Listener
+from .recorder import Recorder
 from .runner import Runner
 from .slots import Slots
+from .stacks import Stacks
 from .threads import Threads
+from .ticker import Ticker
 from .writer import Writer
 
 P = ParamSpec("P")
-
-
-class Links:
-    """The connections of a worker, each under its role, each telling when it is lost."""
-
-    def __init__(self, dsn: str, worker: str, emit: Observer) -> None:
-        self._dsn = dsn
-        self._worker = worker
-        self._emit = emit
-        self._open: list[Link] = []
-
-    def make(self, role: str) -> Link:
-        link = Link(
-            self._dsn,
-            f"pgqueue {role} {self._worker}",
-            report=lambda _, error: self.tell(role, error),
-        )
-        self._open.append(link)
-        return link
-
-    def tell(self, role: str, error: BaseException | None) -> None:
-        if error is None:
-            self._emit(ConnectionRestored(self._worker, role))
-        else:
-            self._emit(ConnectionLost(self._worker, role, describe(error).message))
-
-    async def drop(self) -> None:
-        for link in self._open:
-            await link.drop()
 
 
 class Parts:
@@ -80,6 +55,8 @@ class Parts:
         observed: bool,
         changed: asyncio.Event,
         stopping: asyncio.Event,
+        wished: Callable[[str | None], None],
+        took: Callable[[float], None],
     ) -> None:
         self._app = app
         self._settings = settings
@@ -87,6 +64,8 @@ class Parts:
         self._links = links
         self._emit = emit
         self._changed = changed
+        self._wished = wished
+        self._took = took
         self._run_jobs(resources, observed)
         self._serve()
         self._feeder = Feeder(
@@ -105,25 +84,28 @@ class Parts:
         """What runs jobs, and writes down how they ended."""
         app, settings, name = self._app, self._settings, self._name
         self.threads = Threads(settings.concurrency, unstuck=self._unstuck)
-        self._children = Children(settings.children, app.max_result_bytes)
+        self._children = Children(settings.children, app.max_result_bytes, app.instruments)
         self.finisher = Finisher(
             Writer(self._links.make("finisher"), name, emit=self._emit),
             name,
             emit=self._emit,
-            busy=lambda: not self.slots.idle,
+            busy=lambda: not self.slots.idle and not self._claimer.is_held_back,
             written=self._written,
         )
+        self._chores = self._links.make("janitor")
+        self.recorder = Recorder(self._chores, name, emit=self._emit)
         report = _on_loop(self._report)
         self.slots = Slots(
             app,
             name,
             settings.concurrency,
-            Runner(app, self.threads, self._children, resources, report=report),
+            Runner(app, self.threads, self._children, resources, report=report, worker=name),
             self.threads,
             self.finisher,
             emit=self._emit if observed else None,
             unknown=self._unknown,
             freed=self._freed,
+            count=self.recorder.count,
         )
 
     def _serve(self) -> None:
@@ -134,25 +116,40 @@ class Parts:
             _registration(self._app, settings, name),
             settings.heartbeat,
             held=self.slots.leases,
-            verdict=_on_loop(self.slots.stop_job),
+            verdict=self._verdict(),
             lost=_on_loop(self._lost),
+            wished=_on_loop(self._wished),
             trouble=_on_loop(functools.partial(self._links.tell, "heart")),
+            stacks=Stacks(self.slots.attempts).text,
         )
         claimer, listener = self._links.make("claimer"), self._links.make("listener")
-        self._claimer = Claimer(claimer, settings.queues, lambda: self.heart.worker_id)
+        self._claimer = Claimer(
+            claimer, settings.queues, lambda: self.heart.worker_id, took=self._took
+        )
         self.listener = Listener(
             listener,
             name,
             settings.queues,
             soon=self._soon,
             emit=self._emit,
+            schedules=lambda: self._ticker.poke(),
+        )
+        self._ticker = Ticker(
+            self._chores,
+            name,
+            self._app,
+            told=lambda: self.listener.working,
+            emit=self._emit,
         )
         self._janitor = Janitor(
-            self._links.make("janitor"),
+            self._chores,
             name,
+            limits=self._app.limits,
+            tasks=declarations(self._app),
             rescue_every=settings.heartbeat,
             asleep=lambda: self._feeder.asleep,
             promoted=self.listener.rouse,
+            rescued=self.recorder.rescued,
             emit=self._emit,
         )
 
@@ -161,28 +158,63 @@ class Parts:
         """Whether the work ended only because this process should be replaced by a fresh one."""
         return self._feeder.worn_out
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there is nothing to claim for: no slot is free, or a queue is at its limit."""
+        return self.slots.running >= self._settings.concurrency or self._feeder.at_limit
+
+    async def register(self) -> None:
+        """Let everybody know of this worker, and of what its application declares."""
+        await self.heart.start()
+        await self._janitor.declare()
+
     def start(self) -> tuple[asyncio.Task[None], list[asyncio.Task[Any]]]:
         """The feeder, which ends when the work is done, and the services, which never end."""
         services: list[Coroutine[Any, Any, None]] = [
             self.finisher.run(),
             self._janitor.run(),
+            self.recorder.run(),
             self.heart.watch(),
         ]
+        if self._settings.schedules and not self._settings.once:
+            services.append(self._ticker.run())
         if self._settings.listen:
             services.append(self.listener.run())
         feeding = asyncio.create_task(self._feeder.run())
         return feeding, [asyncio.create_task(service) for service in services]
+
+    def feed(self, *, quiet: bool) -> int:
+        """Claim, or claim no more, until this is called again: then others get the jobs that did
+        not start here. Returns how many those were.
+        """
+        self.heart.show("quiet" if quiet else None)
+        released = self._feeder.be_quiet(quiet)
+        self.finisher.release(released)
+        return len(released)
 
     async def close(self, *, clean: bool) -> None:
         """`clean` says that no claim is on its way."""
         self.threads.close()
         self._children.close()
         await self.listener.close()
+        await self.recorder.finish()
         await self.heart.stop(clean=clean and not self.finisher.pending)
 
     def _soon(self) -> None:
         """Somebody enqueued a job that is due before the janitor would look."""
         self._janitor.poke()
+
+    def _verdict(self) -> Callable[[int, int, str, str | None], None]:
+        """Also while a handler blocks the event loop, others are to hear that they should stop.
+        The loop is told first, so that it knows why they end.
+        """
+        stop = _on_loop(self.slots.stop_job)
+
+        def judge(job_id: int, lease: int, verdict: str, reason: str | None) -> None:
+            stop(job_id, lease, verdict, reason)
+            self.slots.warn_job(job_id, lease, verdict, reason)
+
+        return judge
 
     def _lost(self) -> None:
         """Another worker's leases ran out."""
@@ -200,8 +232,12 @@ class Parts:
             self._feeder.slot_freed()
 
     def _written(self, unsuccessful: bool) -> None:
-        """There may be room to claim again, and a retry may be due before the janitor knows."""
+        """There may be room to claim again, at a gate, too; and a retry may be due before the
+        janitor knows.
+        """
         self._changed.set()
+        if self._claimer.has_gate:
+            self._feeder.gate_moved()
         if unsuccessful:
             self._janitor.poke()
 

@@ -35,10 +35,13 @@ def run(
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(_run(app, settings, observers, parent))
-    raise UsageError(
-        "an event loop runs here already: use `async with app.worker(...)` instead of run_worker()."
-    )
+        pass  # as it should be; what runs below is not to have this for its context
+    else:
+        raise UsageError(
+            "an event loop runs here already: use `async with app.worker(...)` instead of "
+            "run_worker()."
+        )
+    return asyncio.run(_run(app, settings, observers, parent))
 
 
 async def _run(

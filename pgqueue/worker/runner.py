@@ -13,7 +13,9 @@ from typing import Any
 
 from ..application import Application
 from ..errors import CompletionLost, InvalidArguments, TaskTimeout, UsageError
-from ..outcome import Cancel, Cancelled, Dead, Outcome, Succeeded, describe, judge
+from ..instruments import Run, surrounded
+from ..outcome import Cancel, Cancelled, Dead, Hide, Outcome, Succeeded, describe, judge
+from ..redaction import hiding
 from ..running import RunningJob, current
 from ..task import Task
 from .children import Children
@@ -50,7 +52,10 @@ class Runner:
         resources: Mapping[str, Any],
         *,
         report: Callable[[RunningJob], None],
+        worker: str,
     ) -> None:
+        self._worker = worker
+        self._instruments = app.instruments
         self._threads = threads
         self._children = children
         self._free_children = asyncio.Semaphore(children.most)
@@ -90,18 +95,37 @@ class Runner:
     async def run(self, attempt: Attempt) -> Outcome:
         """The life of an attempt, from its text to its outcome. Never raises."""
         current.set(attempt.job)
+        if not self._instruments:
+            return (await self._judged(attempt))[0]
+        run = Run(attempt.job, self._worker, hiding=lambda: _hide(attempt))
+        with surrounded(self._instruments, lambda instrument: instrument.running(run)):
+            outcome, run.error = await self._judged(attempt)
+            run.outcome = outcome
+        return outcome
+
+    async def _judged(self, attempt: Attempt) -> tuple[Outcome, BaseException | None]:
+        """The outcome, and what was raised."""
+        raised: BaseException | None = None
         try:
             outcome = await self._attempt(attempt)
         except BaseException as error:  # noqa: BLE001 - the error boundary of the job
-            outcome = _judge(attempt, error)
+            outcome, raised = _judge(attempt, error), error
         attempt.returned = isinstance(outcome, Succeeded)
         if attempt.job.completed and attempt.returned:
             # What holds only if it turns out that the handler's transaction did not commit.
             lost = CompletionLost(
                 "the handler completed the job in a transaction it did not commit"
             )
-            return _judge(attempt, lost)
-        return outcome
+            return _judge(attempt, lost), lost
+        return outcome, raised
+
+    def warn(self, attempt: Attempt, reason: str) -> None:
+        """What of that can be done from another thread, while the event loop is blocked: let the
+        handler see it, and kill its child process. `interrupt` follows.
+        """
+        attempt.job.cancelled = reason
+        if attempt.task.definition.run_in == "process":
+            self._children.kill_running(attempt.job)
 
     def interrupt(self, attempt: Attempt, why: str, reason: str) -> None:
         """Make the handler stop: tasks are cancelled and child processes killed at once, threads
@@ -118,7 +142,7 @@ class Runner:
         try:
             args, kwargs = arguments.decode(attempt.args)
         except InvalidArguments as error:
-            return Dead(describe(error))
+            return Dead(describe(error, _hide(attempt)))
         call = self._call(attempt, args, kwargs)
         for middleware in self._middlewares:
             call = functools.partial(middleware, job, call)
@@ -136,7 +160,8 @@ class Runner:
         try:
             return Succeeded(arguments.encode_result(value, max_bytes=self._max_result_bytes))
         except UsageError as error:
-            return Dead(describe(error))  # running it again would bring the same result
+            # Running it again would bring the same result.
+            return Dead(describe(error, _hide(attempt)))
 
     def _call(
         self, attempt: Attempt, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -176,4 +201,10 @@ def _judge(attempt: Attempt, error: BaseException) -> Outcome:
         or attempt.task.definition.run_in == "process"
     ):
         return Cancelled(None)
-    return judge(job.attempt, job.max_attempts, error, attempt.task.definition.retry)
+    policy = attempt.task.definition.retry
+    return judge(job.attempt, job.max_attempts, error, policy, _hide(attempt))
+
+
+def _hide(attempt: Attempt) -> Hide:
+    """What takes the values of redacted arguments out of texts; asked for when something failed."""
+    return hiding(attempt.args, attempt.task.definition.redact)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from ..application import Application
 from ..events import JobFinished, JobStarted, LeaseWasLost, Observer
 from ..outcome import Cancelled, Outcome, Succeeded
+from ..redaction import redacted_text
 from .claimer import Claim
 from .contexts import in_context
 from .finisher import Finisher
@@ -22,6 +23,8 @@ from .writer import Ended
 
 TURN = 0.001
 """Seconds for which jobs that wait for nothing follow each other, before all else gets its turn."""
+WHY = {"cancel": "somebody cancelled it", "lost": "its lease was lost"}
+"""Why a job should end, where nobody gave a reason."""
 
 
 class Slots:
@@ -44,6 +47,7 @@ class Slots:
         emit: Observer | None,
         unknown: Callable[[Claim], None],
         freed: Callable[[], None],
+        count: Callable[[str, str, type[Outcome], float, float], None],
     ) -> None:
         self._app = app
         self._worker = worker
@@ -54,7 +58,8 @@ class Slots:
         self._emit = emit
         self._unknown = unknown
         self._freed = freed
-        self._waiting: list[tuple[int, int, Claim]] = []
+        self._counted = count
+        self._waiting: list[tuple[int, int, int, Claim]] = []
         self._turn = 0
         self._attempts: dict[tuple[int, int], Attempt] = {}
         self._interrupted: list[tuple[int, int]] = []
@@ -63,7 +68,7 @@ class Slots:
         self._turn_ends = 0.0
         self._context = contextvars.copy_context()
         self.finished = 0
-        self.outcomes: Counter[str] = Counter()
+        self.unsuccessful: Counter[str] = Counter()
 
     @property
     def running(self) -> int:
@@ -87,23 +92,30 @@ class Slots:
     def held_of(self, queue: str) -> int:
         """Jobs of this queue that run or wait here."""
         running = sum(attempt.job.queue == queue for attempt in self._attempts.values())
-        return running + sum(claim.queue == queue for _, _, claim in self._waiting)
+        return running + sum(claim.queue == queue for *_, claim in self._waiting)
 
     def leases(self) -> list[tuple[int, int]]:
         """The (id, lease) of all that runs or waits here. Safe to call from another thread."""
         while True:
             with contextlib.suppress(RuntimeError):  # the event loop changed it meanwhile
-                waiting = [(claim.id, claim.lease) for _, _, claim in tuple(self._waiting)]
+                waiting = [(claim.id, claim.lease) for *_, claim in tuple(self._waiting)]
                 return [*self._attempts, *waiting]
+
+    def attempts(self) -> list[Attempt]:
+        """What runs now. Safe to call from another thread."""
+        while True:
+            with contextlib.suppress(RuntimeError):  # the event loop changed it meanwhile
+                return list(self._attempts.values())
 
     def held_leases(self) -> list[int]:
         """The leases of all jobs that run or wait here."""
         return [lease for _, lease in self.leases()]
 
-    def take(self, claims: Iterable[Claim]) -> None:
+    def take(self, claims: Iterable[Claim], place: int = 0) -> None:
+        """Run these jobs: those in the lowest place first, then by priority."""
         for claim in claims:
             self._turn += 1
-            heapq.heappush(self._waiting, (-claim.priority, self._turn, claim))
+            heapq.heappush(self._waiting, (place, -claim.priority, self._turn, claim))
         self.fill()
 
     def fill(self) -> None:
@@ -117,32 +129,41 @@ class Slots:
         return self._concurrency - self._hands - self._threads.stuck
 
     def stop_job(self, job_id: int, lease: int, verdict: str, reason: str | None) -> None:
-        """A job should end ("cancel"), or its lease is gone ("lost")."""
+        """A job should end ("cancel"), or its lease is gone ("lost"). The lease of a job that has
+        completed itself went with it, and its handler goes on.
+        """
         attempt = self._attempts.get((job_id, lease))
         if attempt is None:
-            self._forget(job_id, lease, verdict)
-        elif attempt.stopped is None:
-            default = "its lease was lost" if verdict == "lost" else "somebody cancelled it"
-            self._runner.interrupt(attempt, verdict, reason or default)
+            if not self._forget(job_id, lease, verdict):
+                return  # it ended while the heart asked
+        elif attempt.stopped is None and not attempt.job.completed:
+            self._runner.interrupt(attempt, verdict, reason or WHY[verdict])
         else:
             return
         if verdict == "lost" and self._emit is not None:
             self._emit(LeaseWasLost(self._worker, job_id))
 
-    def _forget(self, job_id: int, lease: int, verdict: str) -> None:
-        """The same for a job that waits here, and so has no handler to tell."""
+    def warn_job(self, job_id: int, lease: int, verdict: str, reason: str | None) -> None:
+        """The same as far as it can be done from another thread; `stop_job` has to follow."""
+        attempt = self._attempts.get((job_id, lease))
+        if attempt is not None and attempt.stopped is None and not attempt.job.completed:
+            self._runner.warn(attempt, reason or WHY[verdict])
+
+    def _forget(self, job_id: int, lease: int, verdict: str) -> bool:
+        """The same for a job that waits here, and so has no handler to tell. Whether one does."""
         for entry in self._waiting:
-            claim = entry[2]
+            claim = entry[-1]
             if (claim.id, claim.lease) == (job_id, lease):
                 self._waiting.remove(entry)
                 heapq.heapify(self._waiting)
                 if verdict == "cancel":
                     self._finisher.add(Ended(job_id, lease, claim.queue, Cancelled(), False))
-                return
+                return True
+        return False
 
-    def close(self) -> list[tuple[int, int]]:
-        """Start no more jobs. Returns the (id, lease) of those that did not start."""
-        claims = [claim for _, _, claim in self._waiting]
+    def give_back(self) -> list[tuple[int, int]]:
+        """Forget the jobs that wait here. Returns their (id, lease)."""
+        claims = [claim for *_, claim in self._waiting]
         self._waiting.clear()
         return [(claim.id, claim.lease) for claim in claims]
 
@@ -171,7 +192,7 @@ class Slots:
                         break  # the other one goes on when all else has had its turn
                     await asyncio.sleep(0)
                     self._begin_turn()
-                elif attempt := self._begin(heapq.heappop(self._waiting)[2]):
+                elif attempt := self._begin(heapq.heappop(self._waiting)[-1]):
                     attempt.hand = hand
                     self._looking -= 1
                     self.fill()
@@ -204,7 +225,7 @@ class Slots:
                     job.attempt,
                     job.max_attempts,
                     job.waited,
-                    claim.args,
+                    redacted_text(claim.args, task.definition.redact),
                 )
             )
         return attempt
@@ -225,8 +246,11 @@ class Slots:
 
     def _count(self, attempt: Attempt, outcome: Outcome, ran: float) -> None:
         job = attempt.job
+        kind = type(outcome)
         self.finished += 1
-        self.outcomes[type(outcome).__name__] += 1
+        if kind is not Succeeded:
+            self.unsuccessful[kind.__name__] += 1
+        self._counted(job.queue, job.task, kind, job.waited, ran)
         if self._emit is not None:
             self._emit(
                 JobFinished(
@@ -238,5 +262,6 @@ class Slots:
                     job.max_attempts,
                     ran,
                     outcome,
+                    job.trace_id,
                 )
             )

@@ -47,6 +47,7 @@ def supervise(
     processes: int,
     grace: float,
     *,
+    of_its_own: Callable[[int], Sequence[str]] = lambda number: (),
     say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
 ) -> int:
     """Run `processes` copies of a command until SIGTERM, SIGINT or SIGHUP, a second
@@ -55,17 +56,24 @@ def supervise(
     A copy that ends with 0 has finished its work, and is not replaced; the parent ends with the
     last one. A copy that is worn out (max_jobs, max_rss_mb) is replaced at once. Any other end is
     an accident: another is started, more slowly if the copy died at once. Returns 0, or 2 or 3 when
-    a copy says that it cannot work at all.
+    a copy says that it cannot work at all. `of_its_own` gives the arguments that only the copy of
+    this number gets, counted from 1.
     """
-    return _Supervisor(command, processes, grace, say).run()
+    return _Supervisor(command, processes, grace, of_its_own, say).run()
 
 
 class _Supervisor:
     def __init__(
-        self, command: Sequence[str], processes: int, grace: float, say: Callable[[str], None]
+        self,
+        command: Sequence[str],
+        processes: int,
+        grace: float,
+        of_its_own: Callable[[int], Sequence[str]],
+        say: Callable[[str], None],
     ) -> None:
         self._command = command
         self._grace = grace
+        self._of_its_own = of_its_own
         self._say = say
         self._places = [Place(number) for number in range(1, processes + 1)]
         self._stopping = False
@@ -92,7 +100,8 @@ class _Supervisor:
 
     def _start(self, place: Place) -> None:
         # A group of its own: Ctrl-C reaches the parent only, which passes it on once.
-        place.process = subprocess.Popen(self._command, process_group=0)
+        command = [*self._command, *self._of_its_own(place.number)]
+        place.process = subprocess.Popen(command, process_group=0)
         place.started = time.monotonic()
 
     def _reap(self, place: Place) -> int | None:

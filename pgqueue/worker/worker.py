@@ -16,13 +16,18 @@ from ..events import (
     Event,
     JobsReleased,
     Observer,
+    WorkerAsked,
     WorkerDraining,
     WorkerStarted,
     WorkerStopped,
 )
+from ..metrics.tally import Tally
 from ..settings import WorkerSettings
+from .exposing import exposed
+from .links import Links
 from .log import warn_of
-from .parts import Links, Parts
+from .parts import Parts
+from .vitals import Vitals
 
 LAST_CLAIM = 5.0
 """Seconds that a claim on its way gets to arrive."""
@@ -41,12 +46,17 @@ class Worker:
         self.app = app
         self.settings = settings
         self.name = settings.name or f"{socket.gethostname()}.{os.getpid()}"
-        self._observers = (*app.observers, *observers)
+        self._observers: tuple[Observer, ...] = (*app.observers, *observers)
+        self._warns = not self._observers
+        self._tally = Tally()
+        if settings.health_port is not None:
+            self._observers += (self._tally,)
+        self._vitals = Vitals(settings, took=self._tally.claims.observe)
         self._parts: Parts | None = None
         self._run: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._hurried = False
+        self._told_to_stop = self._hurried = False
         self._changed = asyncio.Event()
 
     async def __aenter__(self) -> Worker:
@@ -70,8 +80,8 @@ class Worker:
 
     @property
     def has_worked(self) -> bool:
-        """Whether it was ever ready for jobs: the database was reached and its schema is right."""
-        return self._ready.is_set()
+        """Whether it was ever registered: the database was reached and its schema is right."""
+        return self._parts is not None and self._parts.heart.worker_id > 0
 
     @property
     def worn_out(self) -> bool:
@@ -80,8 +90,13 @@ class Worker:
 
     def stop(self) -> None:
         """Take no new jobs and end when the running ones have. Called again: interrupt them."""
-        self._hurried = self._stopping.is_set()
+        self._hurried, self._told_to_stop = self._told_to_stop, True
+        self._end()
+
+    def _end(self) -> None:
+        """Take no new jobs and end when the running ones have."""
         self._stopping.set()
+        self._vitals.phase = "draining"
         self._changed.set()
         if self._parts is not None:
             self._parts.listener.rouse()
@@ -90,15 +105,20 @@ class Worker:
         """Work until `stop()`, or until the settings say that the work is done.
 
         Waits for a database that cannot be reached. Raises SchemaError when pgqueue is not
-        installed there in the version that it needs, and what the application's lifespan raises.
+        installed there in the version that it needs, UsageError when the health server cannot
+        listen, and what the application's lifespan raises.
         """
+        with exposed(self.app.dsn, self.settings, self._vitals, self._tally):
+            await self._work()
+
+    async def _work(self) -> None:
         links = Links(self.app.dsn, self.name, self._emit)
         try:
             if not await self._unless_stopped(_check_schema(links.make("starter"))):
                 return
             await links.drop()
             async with self.app.resources() as resources:
-                self._parts = Parts(
+                self._vitals.parts = self._parts = Parts(
                     self.app,
                     self.settings,
                     self.name,
@@ -108,6 +128,8 @@ class Worker:
                     observed=bool(self._observers),
                     changed=self._changed,
                     stopping=self._stopping,
+                    wished=self._wished,
+                    took=self._vitals.claimed,
                 )
                 await self._live(self._parts)
         finally:
@@ -135,12 +157,13 @@ class Worker:
         services: list[asyncio.Task[Any]] = []
         clean = True
         try:
-            if not await self._unless_stopped(parts.heart.start()):
+            if not await self._unless_stopped(parts.register()):
                 return
             feeding, services = parts.start()
             self._started(parts)
             await self._until_stopped_or_one_of(feeding, *services)
             self._stopping.set()
+            self._vitals.phase = "draining"
             _, claiming = await asyncio.wait({feeding}, timeout=LAST_CLAIM)
             clean = not claiming
             feeding.cancel()
@@ -150,6 +173,7 @@ class Worker:
                 if task.done() and not task.cancelled():
                     task.result()  # a service never ends by itself: this raises what broke it
         finally:
+            self._vitals.phase = "stopped"
             for task in services:
                 task.cancel()
             await asyncio.gather(*services, return_exceptions=True)
@@ -157,10 +181,10 @@ class Worker:
 
     async def _drain(self, parts: Parts) -> None:
         """Running jobs get the grace time; the rest goes back, attempts and all."""
-        released = parts.slots.close()
+        released = parts.slots.give_back()
         parts.finisher.release(released)
         self._emit(WorkerDraining(self.name, parts.slots.running, self.settings.grace))
-        parts.heart.drain()
+        parts.heart.show("draining")
         await parts.listener.disarm()
         await self._until_idle(parts, self.settings.grace)
         parts.slots.interrupt()
@@ -173,8 +197,9 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WRITES):
                 await parts.finisher.flush()
-        ended = parts.slots.outcomes
-        succeeded, retried, dead = ended["Succeeded"], ended["Retrying"], ended["Dead"]
+        others = parts.slots.unsuccessful
+        succeeded = parts.slots.finished - others.total()
+        retried, dead = others["Retrying"], others["Dead"]
         self._emit(WorkerStopped(self.name, succeeded, retried, dead, len(released)))
 
     async def _until_idle(self, parts: Parts, longest: float, *, hurriedly: bool = False) -> None:
@@ -185,14 +210,29 @@ class Worker:
                     self._changed.clear()
                     await self._changed.wait()
 
+    def _wished(self, wish: str | None) -> None:
+        """Somebody asked, by way of the database; None: what was asked for is taken back."""
+        if self._stopping.is_set() or self._parts is None:
+            return
+        self._emit(WorkerAsked(self.name, wish or "resume"))
+        if wish == "stop":
+            self._end()
+            return
+        self._vitals.phase = "working" if wish is None else "quiet"
+        released = self._parts.feed(quiet=wish is not None)
+        if released:
+            self._emit(JobsReleased(self.name, released, "the worker is to be quiet"))
+
     def _started(self, parts: Parts) -> None:
         self._ready.set()
+        if self._vitals.phase == "starting":
+            self._vitals.phase = "working"
         queues, tasks = tuple(self.settings.queues), tuple(sorted(self.app.tasks))
         concurrency = self.settings.concurrency
         self._emit(WorkerStarted(self.name, parts.heart.worker_id, queues, tasks, concurrency))
 
     def _emit(self, event: Event) -> None:
-        if not self._observers:
+        if self._warns:
             warn_of(event)
         for observer in self._observers:
             try:

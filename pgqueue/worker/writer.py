@@ -197,4 +197,5 @@ def _failure(failure: Failure) -> dict[str, str | None]:
         "message": failure.message,
         "traceback": failure.traceback,
         "fingerprint": failure.fingerprint,
+        "place": failure.place,
     }

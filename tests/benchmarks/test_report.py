@@ -68,6 +68,11 @@ def test_the_same_again_is_a_command() -> None:
     )
 
 
+def test_an_option_of_two_groups_is_named_once() -> None:
+    command = again(["backlog", "parked"], Plan(), private=False)
+    assert command.endswith("--seconds 3 --backlog 1000000")
+
+
 def test_the_surroundings_name_server_and_settings() -> None:
     assert surroundings(PLACE).startswith("PostgreSQL 17.2 (fsync on), Python 3.")
 

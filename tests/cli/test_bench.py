@@ -29,7 +29,10 @@ FIGURES = {
     "idle": 3,
     "cost": 14,
     "backlog": 4,
+    "flow": 7,
+    "parked": 2,
     "pinned": 3,
+    "dashboard": 16,
 }
 MAY_BE_NOTHING = ("transactions", "processor", "pauses", "500 jobs/s")
 """In so short a time there may be none."""

@@ -19,7 +19,7 @@ def dead_jobs(connection: Connection, count: int, task: str = "pay") -> list[int
 def test_retry_by_id_asks_nothing(program: Program, connection: Connection) -> None:
     (id,) = dead_jobs(connection, 1)
     ran = program("jobs", "retry", str(id))
-    assert (ran.code, ran.out) == (0, "Retried 1.\n")
+    assert (ran.code, ran.out) == (0, "Retried 1.   audit #1\n")
     assert state(connection, id) == "queued"
 
 
@@ -28,7 +28,14 @@ def test_what_cannot_be_changed_is_said(program: Program, connection: Connection
     queued = enqueue(connection)
     ran = program("jobs", "retry", str(id), str(queued), "999999", "--json")
     assert ran.code == 0
-    assert ran.json == {"matched": 3, "changed": 1, "retried": 1, "unchanged": 2, "ids": [id]}
+    assert ran.json == {
+        "matched": 3,
+        "changed": 1,
+        "retried": 1,
+        "unchanged": 2,
+        "ids": [id],
+        "audit": [1],
+    }
     ran = program("jobs", "retry", str(queued))
     assert (ran.code, ran.out) == (5, f"#{queued}: waits for a worker already\n")
 
@@ -41,7 +48,7 @@ def test_each_named_job_that_was_left_says_why(program: Program, connection: Con
     ran = program("jobs", "retry", "9999", str(done))
     assert (ran.code, ran.out.splitlines()) == (5, lines)
     ran = program("jobs", "retry", "9999", str(done), str(dead))
-    assert (ran.code, ran.out.splitlines()) == (0, ["Retried 1.", *lines])
+    assert (ran.code, ran.out.splitlines()) == (0, ["Retried 1.   audit #1", *lines])
     ran = program("jobs", "cancel", *map(str, range(9001, 9013)))
     assert (ran.code, len(ran.out.splitlines())) == (5, 11)
     assert ran.out.endswith("#9010: there is no such job\nand 2 more that nothing was done to\n")
@@ -58,7 +65,7 @@ def test_filters_show_the_count_and_ask(program: Program, connection: Connection
     assert {state(connection, id) for id in ids} == {"dead"}
 
     ran = program("jobs", "retry", "--task", "pay", answer="y\n")
-    assert (ran.code, ran.out) == (0, "Retried 3.\n")
+    assert (ran.code, ran.out) == (0, "Retried 3.   audit #1\n")
     assert {state(connection, id) for id in ids} == {"queued"}
     assert state(connection, other[0]) == "dead"
 
@@ -93,6 +100,7 @@ def test_cancel_waiting_and_running_jobs(program: Program, connection: Connectio
         "cancelling": 1,
         "unchanged": 0,
         "ids": [running, waiting],
+        "audit": [1],
     }
     assert program("jobs", "show", str(waiting), "--json").json["error"] == "sale is over"
     assert "asked to stop" in program("jobs", "show", str(running)).out

@@ -16,26 +16,59 @@ JOB = (
     "timeout tags meta progress result cancel_requested_at worker_id error"
 )
 QUEUE = (
-    "queue queued running scheduled retrying dead workers oldest_queued_at oldest_seconds "
-    "paused_at paused_by pause_reason keep_succeeded keep_dead"
+    "queue queued running scheduled retrying blocked dead workers oldest_queued_at oldest_seconds "
+    "paused_at paused_by pause_reason paused_until keep_succeeded keep_dead ageing limit"
 )
+PAUSE = "kind name paused_at paused_by reason until"
+LIMIT = "name concurrency rate per burst sliding when_full running waiting declared changed_at"
 ATTEMPT = "attempt error_type message traceback started_at failed_at ran worker"
 TASK = "name aliases queue priority max_attempts timeout run_in signature description"
+SCHEDULE = (
+    "name task state cron every at timezone next_tick last_tick last_job_id last_job_state known "
+    "args queue priority max_attempts timeout tags meta flow missed most_missed overlap jitter "
+    "declared error paused_at paused_by pause_reason created_at changed_at"
+)
 CONTRACT = {
     "version": "pgqueue python",
     "jobs ls": f"items/{JOB}",
     "jobs ls --args": f"items/{JOB} args",
     "jobs show {dead}": f"{JOB} args attempts",
     "jobs wait {done}": "id task queue state attempt error wait_seconds run_seconds result",
-    "jobs retry {dead}": "matched changed retried unchanged ids",
-    "jobs cancel {dead}": "matched changed cancelled cancelling unchanged ids",
+    "jobs retry {dead}": "matched changed retried unchanged ids audit",
+    "jobs cancel {dead}": "matched changed cancelled cancelling unchanged ids audit",
     "queues ls": f"items/{QUEUE}",
     "queues show default": QUEUE,
     "queues pause default": QUEUE,
+    "queues pause default --for 1h --wait": QUEUE,
     "queues resume default": QUEUE,
+    "queues ageing default 1h": QUEUE,
+    "jobs why {done}": "id why reasons",
+    "pause tag big": PAUSE,
+    "resume tag big": "kind name resumed",
+    "audit": "items/id at actor via action target jobs reason",
+    "pauses": f"items/{PAUSE}",
+    "queues limit default 5": LIMIT,
+    "queues weight default 42 3": "queue fair_key weight",
+    "tasks limit add 5": LIMIT,
+    "limits set a --rate 5/m": LIMIT,
+    "limits show queue:mail": LIMIT,
+    "limits ls": f"items/{LIMIT}",
+    "limits rm queue:mail": LIMIT,
     "workers ls": "items/id name host pid version state queues tasks concurrency running "
-    "started_at seen_at draining_at lease_expires_at",
-    "info": "database server schema host port workers slots busy queues warnings",
+    "started_at seen_at draining_at lease_expires_at wish wished_at wished_by",
+    "workers quiet w": "items/worker_id worker wish heard",
+    "workers resume w": "items/worker_id worker wish heard",
+    "info": "database server schema host port workers slots busy queues schedules "
+    "next_tick warnings",
+    "cron ls": f"items/{SCHEDULE}",
+    "cron show hourly": SCHEDULE,
+    "cron pause hourly": SCHEDULE,
+    "cron resume hourly": SCHEDULE,
+    "cron add other add a=1 --every 5m": SCHEDULE,
+    "cron run hourly": "id task queue",
+    "cron next hourly": "timezone words next",
+    "cron next @daily": "timezone words next",
+    "cron rm hourly --yes": "name removed",
     "tasks ls": f"items/{TASK}",
     "tasks show add": f"{TASK} schema",
     "tasks show add --schema": "$ref $defs",
@@ -46,6 +79,9 @@ CONTRACT = {
     "migrate status": "installed newest pending is_current",
     "migrate sql": "sql",
     "config": "items/name value source",
+    "doctor --only server": "problems warnings findings fixed",
+    "errors": "items/fingerprint task error_type example place failures jobs first_seen last_seen "
+    "is_new",
 }
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
@@ -73,6 +109,10 @@ def test_the_keys_of_each_document(shop: Program, connection: Connection, comman
     register(connection)
     complete(connection, claim_one(connection), results={str(done): 3})
     bury(connection, dead)
+    connection.execute("SELECT pgqueue.pause('task', 'add')")
+    connection.execute("SELECT pgqueue.record_action('ann', 'sql', 'pause', '{}')")
+    connection.execute("SELECT pgqueue.set_limit('queue:mail', 5, 100, '1 minute')")
+    connection.execute("SELECT pgqueue.put_schedule('hourly', 'add', cron => '@hourly')")
     ran = shop.alone(*command.format(dead=dead, done=done).split(), "--json")
     assert ran.code in (0, 5), ran.err
     assert ran.out.count("\n") == 1
@@ -99,3 +139,5 @@ def test_the_keys_inside(program: Program, connection: Connection) -> None:
     connection.execute("DELETE FROM pgqueue.worker")
     (warning,) = program("info", "--json").json["warnings"]
     assert set(warning) == {"kind", "queue", "task", "worker", "text", "command"}
+    (reason,) = program("jobs", "why", str(dead), "--json").json["reasons"]
+    assert set(reason) == {"code", "sentence", "details"}

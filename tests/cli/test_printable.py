@@ -4,6 +4,7 @@ import json
 import unicodedata
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from pgqueue.cli.printable import printable
 from tests.support.jobs import Connection, enqueue, expire, register
@@ -61,7 +62,21 @@ def test_every_view_of_a_hostile_job(program: Program, connection: Connection, n
     enqueue(connection, name, queue=name)
     expire(connection, register(connection, name=name, host=name, queues=[name], tasks=[name]))
     connection.execute("SELECT pgqueue.pause_queue(%s, %s, %s)", [name, name, name])
+    connection.execute(
+        "SELECT pgqueue.put_schedule(%s, %s, %s, %s, timezone => %s, queue => %s)",
+        [name, name, Jsonb({name: name}), name, name, name],
+    )
+    connection.execute("SELECT pgqueue.pause_schedule(%s, %s, %s)", [name, name, name])
+    connection.execute("UPDATE pgqueue.schedule SET error = %s", [name])
     for line in (
+        ["cron", "ls"],
+        ["cron", "show", name],
+        ["cron", "show", name + "x"],
+        ["cron", "next", name],
+        ["cron", "add", name, name, "--every", "5s"],
+        ["cron", "run", name],
+        ["cron", "pause", name, "--reason", name],
+        ["cron", "resume", name],
         ["jobs", "ls", "--args"],
         ["jobs", "show", str(id)],
         ["jobs", "wait", str(id)],
@@ -70,6 +85,7 @@ def test_every_view_of_a_hostile_job(program: Program, connection: Connection, n
         ["queues", "resume", name],
         ["queues", "pause", name, "--reason", name],
         ["workers", "ls"],
+        ["workers", "quiet", name],
         ["info"],
         ["jobs", "retry", "--task", name, "--queue", name],
         ["jobs", "cancel", "--error", name, "--where", f"args.x={name}"],

@@ -73,6 +73,23 @@ def test_nothing_is_wrong(program: Program, connection: Connection) -> None:
     assert ran.out.splitlines()[0].endswith("schema pgqueue v1   1 worker, 0 of 1 slots busy")
 
 
+def test_who_is_quiet_serves_nothing(program: Program, connection: Connection) -> None:
+    id = register(connection, name="web-1")
+    enqueue(connection)
+    assert value(connection, "SELECT pgqueue.ask_worker(%s, 'quiet', 'ada')", id)
+    assert kinds(program) == []
+    connection.execute("UPDATE pgqueue.worker SET draining_at = now(), quiet = true")
+    assert kinds(program) == [
+        ("queue_without_worker", "default", None),
+        ("worker_quiet", None, None),
+    ]
+    out = program("info").out
+    assert "worker web-1 takes no jobs: ada asked it to be quiet." in out
+    assert "pgqueue workers resume web-1" in out
+    register(connection, name="web-2", tasks=["other"])
+    assert kinds(program) == [("unknown_task", "default", "t"), ("worker_quiet", None, None)]
+
+
 def test_what_is_wrong(program: Program, connection: Connection) -> None:
     expire(connection, register(connection, name="gone", queues=["mail"]))
     register(connection)

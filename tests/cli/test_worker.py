@@ -69,6 +69,7 @@ def test_a_queue_that_no_task_uses_is_doubted(shop: Program) -> None:
         (["-q", "mail", "--weight", "mail=0"], '"mail=0" is not a weight'),
         (["-q", "mail", "--weight", "mail=many"], '"mail=many" is not a weight'),
         (["--weight", "mail=3"], 'weights names the queue "mail", which is not served.'),
+        (["-q", "mail", "--weight", "mail=3", "--strict"], "strict and weights exclude each other"),
         (["-c", "0"], "concurrency lies between 1 and 100000, got 0."),
         (["--lease", "1s"], "must be at least twice the heartbeat"),
         (["--grace", "soon"], '"soon" is not a duration'),
@@ -138,6 +139,11 @@ def test_settings_come_from_variables_too(shop: Program, connection: Connection)
     assert found["worker.lease"]["value"] == 15
     assert found.keys().isdisjoint({"worker.parent", "worker.dry_run", "worker.once"})
     assert "  15s  " in shop.alone("config").out
+
+
+def test_strict_order_is_the_order_of_the_flags(shop: Program) -> None:
+    ran = shop.alone("worker", "--once", "-q", "urgent", "-q", "mail:2", "-q", "a", "--strict")
+    assert "  queues    urgent before mail:2 before a\n" in ran.err
 
 
 def test_several_processes_under_one_parent(shop: Program, connection: Connection) -> None:

@@ -1,5 +1,6 @@
 """pgqueue.enqueue: what it stores by default and on request, and what it refuses."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -127,6 +128,69 @@ def test_a_plain_insert_is_a_queued_job(connection: Connection) -> None:
     connection.execute("INSERT INTO pgqueue.job (task) VALUES ('t')")
     (claimed,) = claim(connection, register(connection), 5)
     assert (claimed["task"], claimed["args"]) == ("t", "{}")
+
+
+WRITTEN: list[tuple[dict[str, Any], str]] = [
+    ({"run_at": "infinity"}, "run_at lies between the years 2 and 9998"),
+    ({"enqueued_at": "-infinity"}, "enqueued_at lies between the years 2 and 9998"),
+    ({"timeout": "0"}, "timeout is longer than zero"),
+    ({"priority": "11"}, "priority lies between -10 and 10"),
+    ({"attempt": "-1"}, "attempt is not negative"),
+    ({"max_attempts": "0"}, "max_attempts lies between 1 and 1000"),
+    ({"queue": ""}, "queue name has 1 to 100 bytes"),
+    ({"task": ""}, "task name has 1 to 200 bytes"),
+    ({"args": "[]"}, "args is a JSON object"),
+    ({"meta": "1"}, "meta is a JSON object"),
+    ({"flow": "true"}, "flow is a JSON object"),
+    ({"lease": "1"}, "a lease has a worker"),
+    ({"worker_id": "1"}, "a lease has a worker"),
+    (
+        {"lease": "1", "worker_id": "1", "ready_xid": None},
+        "only a ready or a blocked job has a lease",
+    ),
+    ({"blocked": "true"}, "a blocked job is not ready"),
+]
+
+
+def insert(connection: Connection, fields: dict[str, Any]) -> None:
+    places = ", ".join(["%s"] * len(fields))
+    statement = f"INSERT INTO pgqueue.job ({', '.join(fields)}) VALUES ({places})"
+    connection.execute(statement.encode(), list(fields.values()))
+
+
+def copy(connection: Connection, fields: dict[str, Any]) -> None:
+    statement = f"COPY pgqueue.job ({', '.join(fields)}) FROM STDIN"
+    with connection.cursor().copy(statement.encode()) as copied:
+        copied.write_row(list(fields.values()))
+
+
+def update(connection: Connection, fields: dict[str, Any]) -> None:
+    enqueue(connection)
+    changes = ", ".join(f"{name} = %s" for name in fields)
+    connection.execute(f"UPDATE pgqueue.job SET {changes}".encode(), list(fields.values()))
+
+
+@pytest.mark.parametrize("write", [insert, copy, update])
+@pytest.mark.parametrize(("columns", "sentence"), WRITTEN)
+def test_whoever_writes_the_table_reads_what_is_wrong(
+    connection: Connection,
+    columns: dict[str, Any],
+    sentence: str,
+    write: Callable[[Connection, dict[str, Any]], None],
+) -> None:
+    with pytest.raises(CheckViolation) as caught:
+        write(connection, {"task": "t"} | columns)
+    assert caught.value.diag.constraint_name == sentence
+    assert f'violates check constraint "{sentence}"' in str(caught.value)
+
+
+def test_a_refused_value_does_not_drag_the_arguments_into_the_log(connection: Connection) -> None:
+    with pytest.raises(CheckViolation) as caught:
+        enqueue(connection, args={"card": "4111"}, priority=11)
+    assert "4111" not in str(caught.value)
+    assert str(caught.value).startswith(
+        'value for domain pgqueue.priority violates check constraint "priority lies between'
+    )
 
 
 def test_rolls_back_with_the_transaction(connection: Connection, other: Connection) -> None:

@@ -188,22 +188,6 @@ def test_a_thorough_rescue_wants_the_worker_to_be_gone(
     assert len(rescue(connection, thorough=True)) == (0 if guarded else 1)
 
 
-def test_rescue_skips_a_worker_whose_heartbeat_is_under_way(
-    connection: Connection, other: Connection, guard: Guard
-) -> None:
-    guarded = guard("rescue", "FOR UPDATE SKIP LOCKED", "FOR UPDATE")
-    worker = register(connection)
-    expire(connection, worker)
-    connection.execute("SET lock_timeout = '100ms'")
-    with other.transaction():
-        other.execute("SELECT pgqueue.renew(%s, 0)", [worker])
-        if guarded:
-            assert rescue(connection) == []
-        else:
-            with pytest.raises(LockNotAvailable):
-                rescue(connection)
-
-
 # Jobs that are not waiting
 
 
@@ -224,22 +208,6 @@ def test_promote_wants_jobs_that_wait(connection: Connection, guard: Guard) -> N
     before = value(connection, "SELECT ready_xid FROM pgqueue.job")
     connection.execute("SELECT pgqueue.promote()")
     assert (value(connection, "SELECT ready_xid FROM pgqueue.job") == before) is guarded
-
-
-def test_promote_skips_what_is_locked(
-    connection: Connection, other: Connection, guard: Guard
-) -> None:
-    guarded = guard("promote", "FOR UPDATE SKIP LOCKED", "FOR UPDATE")
-    enqueue(connection, run_at="2100-01-01")
-    connection.execute("UPDATE pgqueue.job SET run_at = now()")
-    connection.execute("SET lock_timeout = '100ms'")
-    with other.transaction():
-        other.execute("SELECT FROM pgqueue.job FOR UPDATE")
-        if guarded:
-            connection.execute("SELECT pgqueue.promote()")
-        else:
-            with pytest.raises(LockNotAvailable):
-                connection.execute("SELECT pgqueue.promote()")
 
 
 def test_cancel_only_asks_a_running_job(connection: Connection, guard: Guard) -> None:

@@ -108,8 +108,8 @@ def test_claim_walks_the_line_from_its_place_on(connection: Connection, plans: P
         condition = next(
             line for line in plan.splitlines() if "Index Cond" in line and PLACE in line
         )
-        assert "(queue = " in condition
-        assert "(priority = mark.priority)" in condition
+        assert "(queue)::text = " in condition  # how a domain is compared as what it is over
+        assert "(priority)::smallint = mark.priority" in condition
         assert "Index Scan using job_pkey on job j" in plan
         assert "Sort" not in plan
         assert "Seq Scan" not in plan
@@ -189,6 +189,40 @@ def test_promote_walks_the_waiting_jobs(connection: Connection, plans: Plans) ->
             assert "Sort" not in plan
             assert "Bitmap" not in plan
         assert "Index Scan using job_pkey on job j" in update
+
+
+@pytest.mark.usefixtures("situation")
+@pytest.mark.parametrize("function", ["backlog", "running"])
+def test_counts_walk_the_line(connection: Connection, plans: Plans, function: str) -> None:
+    claim(connection, register(connection), 5)
+    plans()
+    for _ in CALLS:
+        connection.execute(f"SELECT pgqueue.{function}('default', 50)".encode())
+        (plan,) = [plan for plan in plans() if ON_JOB.search(plan)]
+        kinds = {"backlog": {"job_ready", "job_blocked"}, "running": {"job_ready"}}
+        assert set(re.findall(r"using (\w+) on job", plan)) == kinds[function], plan
+        for scan in ("Seq Scan", "Sort", "Bitmap"):
+            assert scan not in plan, plan
+
+
+@pytest.mark.usefixtures("situation")
+def test_ageing_walks_the_line(connection: Connection, plans: Plans) -> None:
+    connection.execute("SELECT pgqueue.set_ageing('default', '1 hour')")
+    connection.execute("UPDATE pgqueue.job SET enqueued_at = '2001-01-01', run_at = '2001-01-01'")
+    for _ in CALLS:
+        enqueue(connection, priority=10)
+        plans()
+        assert value(connection, "SELECT pgqueue.age(10)") == 10
+        touching = [plan for plan in plans() if ON_JOB.search(plan)]
+        (update,) = [plan for plan in touching if "Update on job" in plan]
+        assert_found_by_key(update)
+        touching.remove(update)
+        assert touching
+        for plan in touching:
+            assert "Index Scan using job_ready on job" in plan, plan
+            assert re.search(r"\(?priority\)?(::smallint)? = ", plan), plan
+            for scan in ("Seq Scan", "Sort", "Bitmap", "job_pkey"):
+                assert scan not in plan, plan
 
 
 STATEMENTS = ("held", "report_progress")

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.support import claim, complete, enqueue, register, row, rows, value, values
+from tests.support import claim, claim_gated, complete, enqueue, register, row, rows, value, values
 
 Connection = psycopg.Connection[Any]
 PEOPLE_SEE = """
@@ -23,6 +23,10 @@ DOCUMENT_KINDS = {
         ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         WHERE col_description(c.oid, a.attnum) IS NULL
     """,
+    "domains": """
+        SELECT typname FROM pg_type t WHERE typnamespace = 'pgqueue'::regnamespace
+        AND typtype = 'd' AND obj_description(t.oid, 'pg_type') IS NULL
+    """,
     "functions": """
         SELECT proname FROM pg_proc p WHERE pronamespace = 'pgqueue'::regnamespace
         AND coalesce(obj_description(p.oid, 'pg_proc'), '') !~ 'caller''s transaction'
@@ -37,9 +41,13 @@ def test_everything_has_a_comment(connection: Connection, kind: str) -> None:
 
 def test_comments_are_sentences(connection: Connection) -> None:
     query = """
-        SELECT description FROM pg_description d JOIN pg_class c ON c.oid = d.objoid
-        WHERE d.classoid = 'pg_class'::regclass AND c.relnamespace = 'pgqueue'::regnamespace
-          AND (description !~ '\\.$' OR description ~ '  ')
+        SELECT description FROM (
+            SELECT objoid, description FROM pg_description d JOIN pg_class c ON c.oid = d.objoid
+            WHERE d.classoid = 'pg_class'::regclass AND c.relnamespace = 'pgqueue'::regnamespace
+            UNION ALL
+            SELECT objoid, description FROM pg_description d JOIN pg_type t ON t.oid = d.objoid
+            WHERE d.classoid = 'pg_type'::regclass AND t.typnamespace = 'pgqueue'::regnamespace
+        ) AS comment WHERE (description !~ '\\.$' OR description ~ '  ')
     """
     assert values(connection, query) == []
 
@@ -50,6 +58,19 @@ def test_the_primary_key_is_the_only_whole_index_on_job(connection: Connection) 
         WHERE indrelid = 'pgqueue.job'::regclass AND indpred IS NULL
     """
     assert values(connection, query) == ["pgqueue.job_pkey"]
+
+
+def test_checks_of_one_column_of_job_are_in_its_domain(connection: Connection) -> None:
+    """Every statement that writes a single row pays for parsing each CHECK of the table."""
+    query = """
+        SELECT conname::text FROM pg_constraint
+        WHERE conrelid = 'pgqueue.job'::regclass AND contype = 'c' ORDER BY 1
+    """
+    assert values(connection, query) == [
+        "a blocked job is not ready",
+        "a lease has a worker",
+        "only a ready or a blocked job has a lease",
+    ]
 
 
 def test_no_index_holds_a_column_that_a_claim_changes(connection: Connection) -> None:
@@ -103,6 +124,16 @@ def test_a_claim_is_a_hot_update(connection: Connection, length: int) -> None:
         assert len(claim(connection, worker, 500)) == 500
         found = row(connection, UPDATES, "pgqueue.job")
     assert found == {"updated": 500, "hot": 500}
+
+
+def test_a_claim_at_the_gate_is_a_hot_update(connection: Connection) -> None:
+    jobs = [{"task": "t", "flow": {"fair_key": "a"}}] * 200
+    connection.execute("SELECT pgqueue.enqueue_many(%s)", [Jsonb(jobs)])
+    worker = register(connection)
+    with connection.transaction():
+        assert len(claim_gated(connection, worker, 200)) == 200
+        found = row(connection, UPDATES, "pgqueue.job")
+    assert found == {"updated": 200, "hot": 200}
 
 
 def test_a_heartbeat_is_a_hot_update(connection: Connection) -> None:
@@ -175,6 +206,21 @@ def live_a_life(connection: Connection) -> None:
         "SELECT pgqueue.rescue(true)",
         "SELECT pgqueue.pause_queue('default')",
         "SELECT pgqueue.resume_queue('default')",
+        "SELECT pgqueue.set_ageing('default', '1 hour')",
+        "UPDATE pgqueue.job SET enqueued_at = now() - interval '1 day', priority = -10",
+        "SELECT pgqueue.enqueue('t', priority => 5)",
+        "SELECT pgqueue.age()",
+        "SELECT pgqueue.backlog('default'), pgqueue.running('default')",
+        "SELECT pgqueue.refuse_above('default', 1000)",
+        """SELECT pgqueue.count_attempts('[{"queue": "q", "task": "t", "dead": 1}]')""",
+        "SELECT pgqueue.sample()",
+        "SELECT count(*) FROM pgqueue.history(now() - interval '1 hour')",
+        "SELECT count(*) FROM pgqueue.depths(now() - interval '1 hour')",
+        "SELECT count(*) FROM pgqueue.task_statistics(now() - interval '1 hour')",
+        "SELECT count(*) FROM pgqueue.queue_statistics(now() - interval '1 hour')",
+        "SELECT count(*) FROM pgqueue.errors_since(now() - interval '1 hour')",
+        "SELECT pgqueue.record_action('ann', 'sql', 'retry', '{}')",
+        "SELECT pgqueue.declare_tasks('[]'), pgqueue.redactions('t')",
         "SELECT pgqueue.prune()",
         "SELECT pgqueue.add_partition('2100-01-01')",
         "SELECT pgqueue.drop_partitions()",

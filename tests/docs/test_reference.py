@@ -14,6 +14,7 @@ import pytest
 
 import pgqueue
 from pgqueue import errors, events, outcome
+from pgqueue.doctor import CHECKS
 from pgqueue.embedded import EmbeddedServerError
 from pgqueue.migrations.errors import MigrationError
 from pgqueue.worker.log import NAMES
@@ -53,7 +54,7 @@ def generate() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["cli.md", "sql.md"])
+@pytest.mark.parametrize("name", ["cli.md", "metrics.md", "sql.md"])
 def test_generated_sections_are_up_to_date(
     generate: ModuleType, connection: psycopg.Connection[Any], name: str
 ) -> None:
@@ -77,13 +78,18 @@ def test_api_has_every_public_name() -> None:
     assert linked == {name for name in pgqueue.__all__ if hasattr(errors, name)}
 
 
-@pytest.mark.parametrize("name", ["PgQueue", "Task", "Job", "RunningJob", "JobRecord"])
+MEMBERS = ["PgQueue", "Task", "Job", "RunningJob", "LimitHandle", "Place", "JobRecord"]
+MEMBERS += ["Schedule", "ScheduleHandle", "ScheduleRecord"]
+VIEWS_OF = {"JobRecord": "### pgqueue.jobs", "ScheduleRecord": "### pgqueue.schedules"}
+
+
+@pytest.mark.parametrize("name", MEMBERS)
 def test_api_has_every_public_member(name: str) -> None:
-    if name == "JobRecord":  # its fields are the columns of the view
-        fields = {field.name for field in dataclasses.fields(pgqueue.JobRecord)}
-        assert fields == set(rows(section(page("sql.md"), "### pgqueue.jobs")))
-        return
     kind = getattr(pgqueue, name)
+    if name in VIEWS_OF:  # its fields are the columns of the view
+        fields = {field.name for field in dataclasses.fields(kind)}
+        assert fields == set(rows(section(page("sql.md"), VIEWS_OF[name])))
+        return
     text = section(page("api.md"), f"### {name}")
     text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     public = {member for member in dir(kind) if not member.startswith("_")}
@@ -106,6 +112,11 @@ def test_application_settings_have_every_argument() -> None:
     assert {name: cells[0] for name, cells in found.items()} == {
         name: f"`{parameter.default!r}`" for name, parameter in parameters.items()
     }
+
+
+def test_the_doctor_has_a_section_for_every_check() -> None:
+    text = section((DOCS / "how-to" / "doctor.md").read_text(encoding="utf-8"), "## The checks")
+    assert re.findall(r"^### (.+)$", text, re.MULTILINE) == [check.name for check in CHECKS]
 
 
 def test_errors_have_every_class() -> None:

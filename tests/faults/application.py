@@ -50,6 +50,15 @@ def effect_in_thread(seconds: float = 0.0) -> None:
 
 
 @app.task(retry=SOON)
+def flaky(seconds: float = 0.0, fails: int = 0) -> None:
+    """The same after so many failures."""
+    if current_job().attempt <= fails:
+        _start(current_job())
+        raise ValueError("not yet")
+    effect_in_thread(seconds)
+
+
+@app.task(retry=SOON)
 async def plain(seconds: float = 0.0) -> int:
     """A success that the worker writes down."""
     await asyncio.sleep(seconds)

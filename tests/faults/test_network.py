@@ -20,6 +20,14 @@ from tests.support.working import Events, all_ended, application, asleep, become
 MODES: tuple[Mode, ...] = ("reset", "blackhole", "deaf", "refuse")
 
 
+CLAIMER_RESTS = """
+    SELECT bool_and(state = 'idle' AND state_change < clock_timestamp() - interval '0.3 seconds')
+    FROM pg_stat_activity
+    WHERE application_name LIKE 'pgqueue claimer%%' AND datname = current_database()
+"""
+"""Not in the middle of the look that follows falling asleep."""
+
+
 @pytest.fixture
 def proxy(dsn: str) -> Iterator[FaultProxy]:
     """Between workers and the test's database."""
@@ -86,7 +94,7 @@ async def test_the_answer_to_a_claim_is_lost(oracle: Connection, proxy: FaultPro
         async def t() -> None: ...
 
         async with working(app) as worker:
-            await soon(lambda: asleep(worker))
+            await soon(lambda: asleep(worker) and value(oracle, CLAIMER_RESTS))
             proxy.set("deaf", only="pgqueue claimer")
             id = enqueue(oracle, "t")
             await become(oracle, id, "running")

@@ -1,12 +1,17 @@
 """An application on the test's database, whose tasks end in each of the ways."""
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
 
+import psycopg
 import pytest
 
 from pgqueue import Cancel, PgQueue, current_job
+
+Connection = psycopg.Connection[Any]
+Act = Callable[..., Awaitable[Any]]
 
 
 @dataclasses.dataclass
@@ -53,3 +58,24 @@ async def app(dsn: str) -> AsyncIterator[PgQueue]:
     yield found
     found.close()
     await found.close_async()
+
+
+@pytest.fixture(params=["sync", "async", "none"])
+async def act(
+    request: pytest.FixtureRequest, dsn: str, connection: Connection
+) -> AsyncIterator[Act]:
+    """Calls a method of a handle, with a connection of each kind or without one."""
+    if request.param == "async":
+        opened = await psycopg.AsyncConnection.connect(dsn, autocommit=True)
+
+        async def on_async(method: Callable[..., Any], **options: Any) -> Any:
+            return await method(opened, **options)
+
+        yield on_async
+        await opened.close()
+        return
+
+    async def on_sync(method: Callable[..., Any], **options: Any) -> Any:
+        return method(*([connection] if request.param == "sync" else []), **options)
+
+    yield on_sync

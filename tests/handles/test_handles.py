@@ -1,37 +1,15 @@
 """A handle looks, cancels and retries: on a sync connection, an async one, or the application's."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import psycopg
 import pytest
 
 from pgqueue import JobNotFound, JobRecord, PgQueue
+from tests.handles.conftest import Act
 from tests.support import claim_one, complete, enqueue, value
 
 Connection = psycopg.Connection[Any]
-Act = Callable[..., Awaitable[Any]]
-
-
-@pytest.fixture(params=["sync", "async", "none"])
-async def act(
-    request: pytest.FixtureRequest, dsn: str, connection: Connection
-) -> AsyncIterator[Act]:
-    """Calls a method of a handle, with a connection of each kind or without one."""
-    if request.param == "async":
-        opened = await psycopg.AsyncConnection.connect(dsn, autocommit=True)
-
-        async def on_async(method: Callable[..., Any], **options: Any) -> Any:
-            return await method(opened, **options)
-
-        yield on_async
-        await opened.close()
-        return
-
-    async def on_sync(method: Callable[..., Any], **options: Any) -> Any:
-        return method(*([connection] if request.param == "sync" else []), **options)
-
-    yield on_sync
 
 
 async def test_get_tells_everything(act: Act, app: PgQueue, connection: Connection) -> None:
@@ -127,3 +105,13 @@ def test_a_closed_application_opens_again(app: PgQueue, connection: Connection) 
     job = app.tasks["nothing"].enqueue_now()
     app.close()
     assert job.state() == "queued"
+
+
+async def test_why(act: Act, app: PgQueue, connection: Connection) -> None:
+    job = app.job(enqueue(connection, "t"))
+    assert await act(job.why) == ('No live worker serves queue "default": there is no live worker.')
+    complete(connection, claim_one(connection))
+    assert (await act(job.why)).startswith("It succeeded at ")
+    assert await act(app.job(12345).why) == (
+        f"Job 12345 was never enqueued: the last number given is {job.id}."
+    )

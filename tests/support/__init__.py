@@ -3,6 +3,7 @@
 from tests.support.guards import definition_of, without
 from tests.support.jobs import (
     claim,
+    claim_gated,
     claim_one,
     complete,
     enqueue,
@@ -21,6 +22,7 @@ from tests.support.waiting import eventually, heard, wait_until_blocked
 
 __all__ = [
     "claim",
+    "claim_gated",
     "claim_one",
     "complete",
     "definition_of",

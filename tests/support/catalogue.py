@@ -26,6 +26,13 @@ CONSTRAINTS = """
     SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
     FROM pg_constraint WHERE connamespace = 'pgqueue'::regnamespace
 """
+DOMAINS = """
+    SELECT format_type(oid, NULL) || ' ' || format_type(typbasetype, typtypmod) || ' '
+           || coalesce(obj_description(oid, 'pg_type'), '') || ' ' || ARRAY(
+               SELECT conname || ' ' || pg_get_constraintdef(c.oid)
+               FROM pg_constraint c WHERE c.contypid = t.oid ORDER BY conname)::text
+    FROM pg_type t WHERE typnamespace = 'pgqueue'::regnamespace AND typtype = 'd'
+"""
 INDEXES = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'pgqueue'"
 VIEWS = "SELECT viewname || ' ' || definition FROM pg_views WHERE schemaname = 'pgqueue'"
 FUNCTIONS = """
@@ -38,7 +45,7 @@ ROWS = """
     UNION ALL SELECT q::text FROM pgqueue.queue q
     UNION ALL SELECT obj_description('pgqueue'::regnamespace, 'pg_namespace')
 """
-EVERYTHING = (COLUMNS, RELATIONS, CONSTRAINTS, INDEXES, VIEWS, FUNCTIONS, ROWS)
+EVERYTHING = (COLUMNS, RELATIONS, CONSTRAINTS, DOMAINS, INDEXES, VIEWS, FUNCTIONS, ROWS)
 
 
 def describe_schema(connection: psycopg.Connection[Any]) -> list[str]:

@@ -100,6 +100,20 @@ def sentinel_or_claimed(
     )
 
 
+def claim_gated(
+    connection: Connection,
+    worker: int,
+    n: int = 100,
+    queue: str = "default",
+    *,
+    unknown: tuple[str, ...] = (),
+) -> list[Row]:
+    """Claim up to n jobs that go through the gate."""
+    query = "SELECT * FROM pgqueue.claim_gated(%s, %s, %s, %s)"
+    found = rows(connection, query, queue, n, worker, list(unknown))
+    return [claimed for claimed in found if claimed["id"] is not None]
+
+
 def claim_one(connection: Connection, worker: int | None = None, queue: str = "default") -> Row:
     """Claim the first job in line; registers a worker for it unless given one."""
     if worker is None:
@@ -154,4 +168,21 @@ def complete(
             [found["lease"] for found in ordered],
             None if results is None else Jsonb(results),
         )
+    )
+
+
+def refuse(connection: Connection, table: str, statement: str) -> None:
+    """Have a trigger refuse every INSERT, UPDATE or DELETE of a table of the schema."""
+    connection.execute(
+        """
+        CREATE OR REPLACE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE EXCEPTION 'no, by a trigger' USING ERRCODE = 'unique_violation';
+        END
+        $$
+        """
+    )
+    connection.execute(
+        f"CREATE TRIGGER refuses BEFORE {statement} ON pgqueue.{table} "
+        "FOR EACH ROW EXECUTE FUNCTION public.refuse()"
     )

@@ -13,6 +13,8 @@ import sqlalchemy.ext.asyncio as sa_async
 import sqlalchemy.orm as sa_orm
 
 from pgqueue import (
+    BacklogFull,
+    By,
     Cancel,
     Exponential,
     Fixed,
@@ -21,12 +23,22 @@ from pgqueue import (
     JobFailed,
     JobNotFound,
     JobRecord,
+    Limit,
+    LimitFull,
+    LimitHandle,
+    LimitRecord,
+    LimitRule,
     NewJob,
     PerError,
     PgQueue,
+    Place,
+    Queue,
     Retry,
     RetryPolicy,
     RunningJob,
+    Schedule,
+    ScheduleHandle,
+    ScheduleRecord,
     Snooze,
     Worker,
     WorkerSettings,
@@ -36,7 +48,12 @@ from pgqueue.application import Application
 from pgqueue.events import Event, JobFinished
 from pgqueue.task import AsyncTask, SyncTask
 
-app = PgQueue("postgresql://localhost/shop", max_args_bytes=10_000, max_result_bytes=10_000)
+app = PgQueue(
+    "postgresql://localhost/shop",
+    max_args_bytes=10_000,
+    max_result_bytes=10_000,
+    limits={"stripe": LimitRule(concurrency=5), "queue:email": LimitRule(rate=100, per=60)},
+)
 
 
 @dataclasses.dataclass
@@ -90,6 +107,20 @@ async def import_rows(file: str) -> int:
     job.progress(1, 10, checkpoint={"row": 1})
     job.logger.info("attempt %s until %s", job.attempt, job.deadline)
     return int(start) + len(file) + len(job.meta) + len(job.resources)
+
+
+@app.task(
+    order_key=By("account"),
+    on_failure="skip",
+    fair_key=By("account"),
+    limits=["stripe", Limit("tenant", key=By("account"), weight=3)],
+    expires=timedelta(hours=1),
+    retry_for=3600,
+)
+async def sync_account(account: int) -> None:
+    async with app.limit("stripe") as place:
+        assert_type(place, Place)
+        assert_type(place.lost, bool)
 
 
 @app.task
@@ -221,6 +252,64 @@ async def handles_async(session: sa_async.AsyncSession) -> str:
     await session.commit()
     await app.job(job.id).wait_async(5)
     return await job.wait_async(timeout=30)
+
+
+def queues(session: sa_orm.Session) -> None:
+    mail = app.queue("mail")
+    mail.pause(session, reason="flood", until=timedelta(minutes=30))
+    mail.pause(until=datetime.now(UTC), paused_by="ann")
+    mail.set_ageing(ageing=timedelta(hours=1))
+    mail.set_ageing(session, ageing=None)
+    mail.set_weight(session, fair_key=42, weight=3)
+    assert_type(mail.resume(session), bool)
+    assert_type(mail.backlog(most=100), int)
+    assert_type(mail.running(session), int)
+    with contextlib.suppress(BacklogFull):
+        send_welcome.using(max_backlog=1000).enqueue(session, 42)
+
+
+async def queues_async(session: sa_async.AsyncSession) -> None:
+    mail: Queue = app.queue("mail")
+    await mail.pause(session, reason="flood")
+    await mail.set_ageing(session, ageing=60)
+    assert_type(await mail.resume(session), bool)
+    assert_type(await mail.backlog(session, most=100), int)
+    assert_type(await mail.running(session), int)
+
+
+def limits(session: sa_orm.Session) -> None:
+    limit = app.limit("tenant", key=42, weight=3, timeout=10, lease=timedelta(seconds=5))
+    assert_type(limit, LimitHandle)
+    limit.set(LimitRule(rate=10, per=timedelta(minutes=1), burst=5), session)
+    assert_type(limit.remove(), bool)
+    found = limit.get(session)
+    assert_type(found, LimitRecord | None)
+    with contextlib.suppress(LimitFull), limit as place:
+        assert_type(place.name, str)
+    sync_account.using(limits={"stripe": 2}, order_key="k").enqueue(session, 42)
+
+
+async def limits_async(session: sa_async.AsyncSession) -> None:
+    await app.limit("stripe").set(LimitRule(concurrency=1, when_full="cancel_newest"), session)
+    assert_type(await app.limit("stripe").get(session), LimitRecord | None)
+    assert_type(await app.limit("stripe").remove(session), bool)
+
+
+def schedules(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    handle = app.schedule("welcome-42")
+    assert_type(handle, ScheduleHandle)
+    assert_type(handle.put(connection, send_welcome.job(42), Schedule(every=60)), bool)
+    assert_type(handle.get(), ScheduleRecord)
+    assert_type(handle.pause(reason="flood"), bool)
+    assert_type(handle.run_now(connection), Job[Any])
+
+
+async def schedules_async(session: sa_async.AsyncSession) -> None:
+    handle = app.schedule("welcome-42")
+    schedule = Schedule(cron="0 9 * * 1-5", timezone="America/New_York", missed="all")
+    assert_type(await handle.put(session, send_welcome.job(42), schedule), bool)
+    assert_type(await handle.get(session), ScheduleRecord)
+    assert_type(await handle.delete(session), bool)
 
 
 async def work() -> None:

@@ -44,6 +44,11 @@ from pgqueue import InvalidOption, PgQueue, WorkerSettings
             {"queues": {"a": None}, "weights": ["a"]},
             "weights maps names of queues to numbers, got list.",
         ),
+        (
+            {"queues": {"a": None, "b": None}, "weights": {"a": 2}, "strict": True},
+            "strict and weights exclude each other: queues in strict order have no shares.",
+        ),
+        ({"strict": 1}, "strict is True or False, got 1."),
         ({"concurrency": 0}, "concurrency lies between 1 and 100000, got 0."),
         ({"concurrency": True}, "concurrency is an integer, got bool."),
         ({"prefetch": -1}, "prefetch lies between 0 and 10000, got -1."),

@@ -12,12 +12,19 @@ import pytest
 import pgqueue
 from pgqueue.application import Application
 from pgqueue.handle import Job
+from pgqueue.limit import LimitHandle
+from pgqueue.queue_handle import Queue
 from pgqueue.running import RunningJob
+from pgqueue.schedule_handle import ScheduleHandle
 from pgqueue.task import Task
 
 NAMES = [
+    "BacklogFull",
+    "By",
     "Cancel",
     "CompletionLost",
+    "Debounce",
+    "DuplicateJob",
     "DuplicateTask",
     "Exponential",
     "Fixed",
@@ -29,14 +36,25 @@ NAMES = [
     "JobNotFound",
     "JobRecord",
     "LeaseLost",
+    "Limit",
+    "LimitFull",
+    "LimitHandle",
+    "LimitRecord",
+    "LimitRule",
     "NewJob",
     "NotInJob",
     "PerError",
     "PgQueue",
     "PgqueueError",
+    "Place",
+    "Queue",
     "Retry",
     "RetryPolicy",
     "RunningJob",
+    "Schedule",
+    "ScheduleHandle",
+    "ScheduleNotFound",
+    "ScheduleRecord",
     "SchemaError",
     "SchemaForeign",
     "SchemaMissing",
@@ -45,6 +63,8 @@ NAMES = [
     "Snooze",
     "Task",
     "TaskTimeout",
+    "Throttle",
+    "Unique",
     "UnknownTask",
     "UnsupportedConnection",
     "UsageError",
@@ -57,13 +77,22 @@ NAMES = [
 METHODS = {
     pgqueue.PgQueue: """
         close close_async configure connection connection_async copy_many decode_result dsn
-        enqueue_many find_task job knows lifespan middleware middlewares observer observers
-        resources run_worker task tasks worker
+        enqueue_many find_task instrument instruments job knows lifespan limit middleware
+        middlewares observer observers pause queue resources resume run_worker schedule schedules
+        task tasks worker
     """,
     pgqueue.Task: """
         enqueue enqueue_now enqueue_now_async job name signature_text using
     """,
-    pgqueue.Job: "cancel get id queue retry state task wait wait_async",
+    pgqueue.Job: "cancel created get id queue retry state task wait wait_async why",
+    pgqueue.Queue: "backlog name pause resume running set_ageing set_weight",
+    pgqueue.LimitHandle: "get remove set",
+    pgqueue.Place: "lost name token",
+    pgqueue.Schedule: """
+        after at between cron every jitter missed most_missed newest next_after overlap period
+        spread timezone
+    """,
+    pgqueue.ScheduleHandle: "delete get name pause put resume run_now",
     pgqueue.Worker: "has_worked leftover run stop worn_out",
 }
 
@@ -150,7 +179,19 @@ def test_the_twins_are_found() -> None:
 @pytest.mark.parametrize(
     "function",
     [
-        *(Task.enqueue, Job.get, Job.state, Job.cancel, Job.retry),
+        *(Task.enqueue, Job.get, Job.state, Job.cancel, Job.retry, Job.why),
+        *(Application.pause, Application.resume),
+        *(
+            Queue.pause,
+            Queue.resume,
+            Queue.backlog,
+            Queue.running,
+            Queue.set_ageing,
+            Queue.set_weight,
+        ),
+        *(LimitHandle.remove, LimitHandle.get),
+        *(ScheduleHandle.put, ScheduleHandle.pause, ScheduleHandle.resume),
+        *(ScheduleHandle.run_now, ScheduleHandle.delete, ScheduleHandle.get),
         *(Application.enqueue_many, Application.copy_many, RunningJob.complete),
     ],
     ids=lambda function: function.__qualname__,

@@ -50,13 +50,24 @@ def test_a_module_is_small_and_says_its_idea(name: str) -> None:
             assert lines <= MOST_LINES_OF_A_FUNCTION, f"{node.name} has {lines} lines"
 
 
+@pytest.mark.parametrize("name", sorted(name for name in shipped() if name.endswith(".sql")))
+def test_a_file_of_sql_is_small(name: str) -> None:
+    assert len(shipped()[name].read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
 def test_no_module_is_a_drawer() -> None:
     names = {Path(name).stem for name in MODULES}
     assert not names & {"utils", "util", "core", "common", "helpers", "misc"}
 
 
 def test_there_is_nothing_but_source() -> None:
-    assert {path.suffix for path in shipped().values()} == {".py", ".sql", ".typed"}
+    served = {".css", ".html", ".js", ".svg", ".txt"}
+    assert {path.suffix for path in shipped().values()} == {
+        ".json",
+        ".py",
+        ".sql",
+        ".typed",
+    } | served
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 
@@ -88,3 +88,12 @@ def completes(dsn: str, ending: str) -> None:
 @app.task
 async def here() -> int:
     return os.getpid()
+
+
+@app.task(run_in="process", max_attempts=1)
+def deadline() -> list[float | None]:
+    job = current_job()
+    if job.timeout is None or job.deadline is None:
+        return [None, None]
+    left = job.deadline - datetime.now(UTC)
+    return [job.timeout.total_seconds(), left.total_seconds()]

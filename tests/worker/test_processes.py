@@ -138,7 +138,8 @@ async def test_completion_inside_a_child(
 ) -> None:
     connection.execute("CREATE TABLE business (job_id bigint)")
     enqueued = tasks.completes.enqueue(connection, dsn, ending)
-    async with working(app, children=1):
+    # A heartbeat between the child's commit and its return would find the lease gone.
+    async with working(app, children=1, heartbeat=5.0, lease=15.0):
         await become(connection, enqueued, "succeeded")
     assert value(connection, "SELECT count(*) FROM business") == 1
     failures = [

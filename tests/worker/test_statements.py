@@ -28,12 +28,18 @@ TRANSACTIONS = """
 """
 
 
-CHORE = re.compile(r"pgqueue\.(promote|rescue|prune|add_partition|drop_partitions)")
+CHORE = re.compile(
+    r"pgqueue\.(promote|rescue|prune|add_partition|drop_partitions|sample|count_attempts)"
+)
 
 
 def counted_until(connection: Connection, deleted: int) -> Row:
     """The statistics of job, once all have arrived: backends tell theirs when they end."""
-    eventually(lambda: row(connection, COUNTED)["deleted"] >= deleted, what="statistics arrive")
+    least = ("updated", "deleted")  # two connections, and either may be the last to tell
+    eventually(
+        lambda: min(row(connection, COUNTED)[name] for name in least) >= deleted,
+        what="statistics arrive",
+    )
     return row(connection, COUNTED)
 
 

@@ -10,6 +10,32 @@ BEGIN
 END
 $$;
 
+-- Wake whoever sleeps for one of these jobs, an array as enqueue_many() takes it.
+CREATE FUNCTION pgqueue.ring_for(jobs jsonb) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    name  text;
+    ready boolean;
+    soon  boolean;
+BEGIN
+    FOR name, ready, soon IN
+        SELECT due.queue, bool_or(due.at <= now()),
+               bool_or(due.at > now() AND due.at < clock_timestamp() + interval '10 seconds')
+        FROM (SELECT coalesce(job ->> 'queue', 'default') AS queue,
+                     coalesce((job ->> 'run_at')::timestamptz, now() + (job ->> 'delay')::interval, now()) AS at
+              FROM jsonb_array_elements(jobs) AS job) AS due
+        GROUP BY due.queue
+    LOOP
+        IF ready THEN
+            PERFORM pgqueue.ring(name);
+        END IF;
+        IF soon THEN
+            PERFORM pgqueue.ring(name, soon => true);
+        END IF;
+    END LOOP;
+END
+$$;
+
 -- What CHECK constraints cannot say. Small documents cannot break these rules, so callers skip it for them.
 CREATE FUNCTION pgqueue.check_args(args jsonb, max_args_bytes integer) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -38,13 +64,19 @@ CREATE FUNCTION pgqueue.enqueue(
     timeout        interval DEFAULT NULL,
     tags           text[] DEFAULT NULL,
     meta           jsonb DEFAULT NULL,
-    max_args_bytes integer DEFAULT 1048576
+    max_args_bytes integer DEFAULT 1048576,
+    flow           jsonb DEFAULT NULL
 ) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
     ready_xid bigint;
     job_id    bigint;
 BEGIN
+    IF enqueue.flow IS NOT NULL THEN
+        RETURN (SELECT w.job_id FROM pgqueue.enqueue_with(
+            enqueue.task, enqueue.args, enqueue.queue, enqueue.priority, enqueue.run_at, enqueue.max_attempts,
+            enqueue.timeout, enqueue.tags, enqueue.meta, enqueue.max_args_bytes, enqueue.flow) AS w);
+    END IF;
     IF pg_column_size(enqueue.args) > 800 THEN
         PERFORM pgqueue.check_args(enqueue.args, enqueue.max_args_bytes);
     END IF;
@@ -68,16 +100,13 @@ END
 $$;
 
 -- Many jobs in one statement: a JSON array of objects whose keys are the parameters of enqueue(),
--- or "delay", an interval from now, instead of "run_at".
+-- or "delay", an interval from now, instead of "run_at". Jobs with flow are enqueued one by one.
 CREATE FUNCTION pgqueue.enqueue_many(jobs jsonb, max_args_bytes integer DEFAULT 1048576)
 RETURNS SETOF bigint
 LANGUAGE plpgsql AS $$
 DECLARE
-    xid   bigint := pg_current_xact_id()::text::bigint;
-    bad   text;
-    name  text;
-    ready boolean;
-    soon  boolean;
+    xid bigint := pg_current_xact_id()::text::bigint;
+    bad text;
 BEGIN
     IF jsonb_typeof(jobs) IS DISTINCT FROM 'array' THEN
         RAISE EXCEPTION 'pgqueue: enqueue_many takes a JSON array of jobs, got %',
@@ -93,12 +122,17 @@ BEGIN
     END IF;
     SELECT key INTO bad
     FROM jsonb_array_elements(jobs) AS job, jsonb_object_keys(job) AS key
-    WHERE key NOT IN ('task', 'args', 'queue', 'priority', 'run_at', 'delay', 'max_attempts', 'timeout', 'tags', 'meta')
+    WHERE key NOT IN ('task', 'args', 'queue', 'priority', 'run_at', 'delay', 'max_attempts', 'timeout', 'tags', 'meta',
+                      'flow')
     LIMIT 1;
     IF bad IS NOT NULL THEN
         RAISE EXCEPTION 'pgqueue: a job has no field "%"', bad
             USING ERRCODE = 'invalid_parameter_value',
-                  HINT = 'Fields: task, args, queue, priority, run_at, delay, max_attempts, timeout, tags, meta.';
+                  HINT = 'Fields: task, args, queue, priority, run_at, delay, max_attempts, timeout, tags, meta, flow.';
+    END IF;
+    IF jobs @? '$[*] ? (exists(@.flow))' THEN
+        RETURN QUERY SELECT w.job_id FROM pgqueue.enqueue_many_with(jobs, max_args_bytes) AS w;
+        RETURN;
     END IF;
     PERFORM pgqueue.check_args(job -> 'args', max_args_bytes)
     FROM jsonb_array_elements(jobs) AS job
@@ -118,20 +152,6 @@ BEGIN
     ORDER BY job.place
     RETURNING id;
 
-    FOR name, ready, soon IN
-        SELECT due.queue, bool_or(due.at <= now()),
-               bool_or(due.at > now() AND due.at < clock_timestamp() + interval '10 seconds')
-        FROM (SELECT coalesce(job ->> 'queue', 'default') AS queue,
-                     coalesce((job ->> 'run_at')::timestamptz, now() + (job ->> 'delay')::interval, now()) AS at
-              FROM jsonb_array_elements(jobs) AS job) AS due
-        GROUP BY due.queue
-    LOOP
-        IF ready THEN
-            PERFORM pgqueue.ring(name);
-        END IF;
-        IF soon THEN
-            PERFORM pgqueue.ring(name, soon => true);
-        END IF;
-    END LOOP;
+    PERFORM pgqueue.ring_for(jobs);
 END
 $$;

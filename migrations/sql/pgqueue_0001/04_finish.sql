@@ -46,6 +46,7 @@ CREATE FUNCTION pgqueue.bury(job_id bigint, held_lease bigint, final_state text,
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     awaited boolean;
+    gated   boolean;
 BEGIN
     WITH gone AS (
         DELETE FROM pgqueue.job j
@@ -54,13 +55,16 @@ BEGIN
     ), kept AS (
         INSERT INTO pgqueue.job_dead (
             id, state, reason, lease, worker_id, run_at, enqueued_at, started_at, timeout, priority,
-            attempt, max_attempts, queue, task, args, tags, meta, progress)
+            attempt, max_attempts, queue, task, args, tags, meta, progress, flow)
         SELECT g.id, bury.final_state, bury.why, g.lease, g.worker_id, g.run_at, g.enqueued_at, g.started_at,
                g.timeout, g.priority, g.attempt, g.max_attempts, g.queue, g.task, g.args, g.tags, g.meta,
-               g.progress
+               g.progress, g.flow
         FROM gone g
     )
-    SELECT g.awaited INTO awaited FROM gone g;
+    SELECT g.awaited, g.flow IS NOT NULL OR g.blocked INTO awaited, gated FROM gone g;
+    IF gated THEN
+        UPDATE pgqueue.gate g SET state = 'ended', blocker = NULL WHERE g.job_id = bury.job_id;
+    END IF;
     IF awaited THEN
         PERFORM pg_notify('pgqueue_finished', '');
     END IF;
@@ -68,35 +72,37 @@ BEGIN
 END
 $$;
 
--- Record a failed attempt. With a delay the job is retried after it; without one it is dead.
+-- Record a failed attempt. With a delay the job is retried after it; without one it is dead, as it is
+-- when the retry would come after the time that the job's flow gives to retries.
 -- Returns the new state, or NULL when the lease was lost.
 CREATE FUNCTION pgqueue.fail(
     job_id bigint, lease bigint, delay interval, error_type text, message text,
-    traceback text DEFAULT NULL, fingerprint text DEFAULT NULL
+    traceback text DEFAULT NULL, fingerprint text DEFAULT NULL, place text DEFAULT NULL
 ) RETURNS text
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     failed pgqueue.job;
+    again  timestamptz := now() + least(greatest(fail.delay, interval '0'), interval '7000 years');
 BEGIN
     SELECT j.* INTO failed FROM pgqueue.job j WHERE j.id = fail.job_id AND j.lease = fail.lease FOR UPDATE;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
     INSERT INTO pgqueue.failure (job_id, attempt, worker_id, queue, task, started_at, error_type, message,
-                                 traceback, fingerprint)
+                                 traceback, fingerprint, place)
     VALUES (failed.id, failed.attempt, failed.worker_id, failed.queue, failed.task, failed.started_at,
-            fail.error_type, fail.message, fail.traceback, coalesce(fail.fingerprint, fail.error_type));
+            fail.error_type, fail.message, fail.traceback, coalesce(fail.fingerprint, fail.error_type),
+            fail.place);
     IF failed.cancel_requested_at IS NOT NULL THEN
         PERFORM pgqueue.bury(failed.id, failed.lease, 'cancelled', failed.cancel_reason);
         RETURN 'cancelled';
     END IF;
-    IF fail.delay IS NULL THEN
+    IF fail.delay IS NULL OR again > (failed.flow ->> 'retry_until')::timestamptz THEN
         PERFORM pgqueue.bury(failed.id, failed.lease, 'dead', fail.error_type || ': ' || fail.message);
         RETURN 'dead';
     END IF;
     UPDATE pgqueue.job j
-    SET lease = NULL, worker_id = NULL, ready_xid = NULL,
-        run_at = now() + least(greatest(fail.delay, interval '0'), interval '7000 years')
+    SET lease = NULL, worker_id = NULL, ready_xid = NULL, blocked = NULL, run_at = again
     WHERE j.id = failed.id;
     RETURN 'retrying';
 END
@@ -117,7 +123,7 @@ BEGIN
         RETURN 'cancelled';
     END IF;
     UPDATE pgqueue.job j
-    SET lease = NULL, worker_id = NULL, ready_xid = NULL, attempt = greatest(j.attempt - 1, 0),
+    SET lease = NULL, worker_id = NULL, ready_xid = NULL, blocked = NULL, attempt = greatest(j.attempt - 1, 0),
         run_at = now() + least(greatest(snooze.delay, interval '0'), interval '7000 years')
     WHERE j.id = snoozed.id;
     RETURN 'scheduled';

@@ -31,7 +31,7 @@ $$;
 -- It gives up soon on a locked table, because its caller has heartbeats to send.
 CREATE FUNCTION pgqueue.check_leases(ids bigint[], leases bigint[])
 RETURNS TABLE (job_id bigint, verdict text, reason text)
-LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_bitmapscan = off SET lock_timeout = '1s' AS $$
+LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_bitmapscan = off SET lock_timeout = '300ms' AS $$
 BEGIN
     RETURN QUERY
     SELECT held.id, CASE WHEN j.id IS NULL THEN 'lost' ELSE 'cancel' END, j.cancel_reason
@@ -53,30 +53,61 @@ BEGIN
 END
 $$;
 
+-- Ask a worker to take no more jobs ('quiet'), to take them again ('resume'), or to end ('stop'), which cannot
+-- be taken back. Returns whether there is such a worker that is not lost, and can do so.
+CREATE FUNCTION pgqueue.ask_worker(worker bigint, wish text, asked_by text DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF ask_worker.wish IS NULL OR ask_worker.wish NOT IN ('quiet', 'resume', 'stop') THEN
+        RAISE EXCEPTION 'pgqueue: no worker knows the wish %', coalesce('"' || ask_worker.wish || '"', 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask it for quiet, resume or stop.';
+    END IF;
+    DELETE FROM pgqueue.wish x WHERE NOT EXISTS (SELECT FROM pgqueue.worker w WHERE w.id = x.worker_id);
+    IF NOT EXISTS (SELECT FROM pgqueue.worker w
+                   WHERE w.id = ask_worker.worker AND w.seen_at + w.lease_for >= now()
+                     AND (ask_worker.wish = 'stop' OR w.draining_at IS NULL OR w.quiet)) THEN
+        RETURN false;
+    END IF;
+    IF ask_worker.wish = 'resume' THEN
+        DELETE FROM pgqueue.wish x WHERE x.worker_id = ask_worker.worker AND x.wish <> 'stop';
+        RETURN NOT EXISTS (SELECT FROM pgqueue.wish x WHERE x.worker_id = ask_worker.worker);
+    END IF;
+    INSERT INTO pgqueue.wish AS x (worker_id, wish, wished_by)
+    VALUES (ask_worker.worker, ask_worker.wish, coalesce(ask_worker.asked_by, session_user))
+    ON CONFLICT ON CONSTRAINT wish_pkey DO UPDATE
+    SET wish = excluded.wish, wished_at = excluded.wished_at, wished_by = excluded.wished_by
+    WHERE x.wish <> 'stop';
+    RETURN FOUND OR ask_worker.wish = 'stop';
+END
+$$;
+
 -- Make due jobs ready, with a fresh place in line. Returns the seconds until the next one is due.
 CREATE FUNCTION pgqueue.promote(max_jobs integer DEFAULT 1000) RETURNS double precision
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
 DECLARE
-    name text;
+    gated       bigint[];
+    queues      text[];
     next_run_at timestamptz;
 BEGIN
-    FOR name IN
-        WITH promoted AS (
-            UPDATE pgqueue.job j
-            SET ready_xid = pg_current_xact_id()::text::bigint
-            WHERE j.id = ANY (ARRAY(
-                SELECT due.id FROM pgqueue.job due
-                WHERE due.ready_xid IS NULL AND due.run_at <= now()
-                ORDER BY due.run_at
-                LIMIT max_jobs
-                FOR UPDATE SKIP LOCKED))
-            RETURNING j.queue
-        )
-        SELECT DISTINCT p.queue FROM promoted p
-    LOOP
-        PERFORM pgqueue.ring(name);
-    END LOOP;
-    SELECT j.run_at INTO next_run_at FROM pgqueue.job j WHERE j.ready_xid IS NULL ORDER BY j.run_at LIMIT 1;
+    WITH promoted AS (
+        UPDATE pgqueue.job j
+        SET ready_xid = CASE WHEN pgqueue.is_gated(j.flow) THEN NULL ELSE pg_current_xact_id()::text::bigint END,
+            blocked = pgqueue.is_gated(j.flow)
+        WHERE j.id = ANY (ARRAY(
+            SELECT due.id FROM pgqueue.job due
+            WHERE due.ready_xid IS NULL AND due.blocked IS NULL AND due.run_at <= now()
+            ORDER BY due.run_at
+            LIMIT max_jobs
+            FOR UPDATE SKIP LOCKED))
+        RETURNING j.id, j.queue, j.blocked
+    )
+    SELECT array_agg(p.id) FILTER (WHERE p.blocked), array_agg(p.queue) INTO gated, queues FROM promoted p;
+    IF gated IS NOT NULL THEN
+        PERFORM pgqueue.line_up(gated);
+    END IF;
+    PERFORM pgqueue.ring(lane.name) FROM (SELECT DISTINCT name FROM unnest(queues) AS name) AS lane;
+    SELECT j.run_at INTO next_run_at FROM pgqueue.job j WHERE j.ready_xid IS NULL AND j.blocked IS NULL
+    ORDER BY j.run_at LIMIT 1;
     RETURN extract(epoch FROM next_run_at - clock_timestamp());
 END
 $$;

@@ -55,7 +55,8 @@ $$;
 REVOKE EXECUTE ON FUNCTION pgqueue.drop_partitions() FROM PUBLIC;
 
 -- Remove what is past its time: dead and cancelled jobs by their queue's rule, failures of jobs that are
--- gone, succeeded jobs that fell into the default partition. Returns how many rows went.
+-- gone, succeeded jobs that fell into the default partition, unique keys that do not count, statistics and
+-- records of acts. Returns how many rows went.
 CREATE FUNCTION pgqueue.prune(max_rows integer DEFAULT 1000) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -80,7 +81,8 @@ BEGIN
     DELETE FROM pgqueue.job_done_default d
     WHERE d.finished_at < now() - (SELECT coalesce(max(q.keep_succeeded), interval '7 days') FROM pgqueue.queue q);
     GET DIAGNOSTICS part = ROW_COUNT;
-    RETURN total + part;
+    RETURN total + part + pgqueue.prune_keys(max_rows) + pgqueue.prune_gate(max_rows)
+           + pgqueue.prune_schedules(max_rows) + pgqueue.prune_statistics(max_rows) + pgqueue.prune_audit(max_rows);
 END
 $$;
 

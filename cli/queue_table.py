@@ -1,0 +1,105 @@
+"""The queues as the program shows them: one row each."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from .errors import NOTHING_MATCHED, CommandError
+from .limit_rules import limit_in_use, with_limits
+from .output import print_table, text_of_instant, text_of_seconds
+from .printable import printable
+from .session import Session
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Row = dict[str, Any]
+
+STATS = """
+SELECT s.queue, s.queued, s.running, s.scheduled, s.retrying, s.blocked, s.dead, s.workers,
+       s.oldest_queued_at,
+       CAST(extract(epoch FROM now() - s.oldest_queued_at) AS double precision) AS oldest_seconds,
+       s.paused_at, s.paused_by, s.pause_reason, s.paused_until,
+       CAST(extract(epoch FROM s.keep_succeeded) AS double precision) AS keep_succeeded,
+       CAST(extract(epoch FROM s.keep_dead) AS double precision) AS keep_dead,
+       CAST(extract(epoch FROM s.ageing) AS double precision) AS ageing
+FROM pgqueue.queue_stats AS s
+WHERE CAST(%(queues)s AS text[]) IS NULL OR s.queue = ANY(%(queues)s)
+ORDER BY s.queue
+"""
+WAITING_AND_RUNNING = ("queued", "running", "scheduled", "retrying", "blocked")
+COLUMNS = (
+    "queue",
+    ">queued",
+    ">running",
+    ">scheduled",
+    ">retrying",
+    ">blocked",
+    ">dead",
+    ">oldest",
+    ">limit",
+    ">workers",
+    "",
+)
+
+
+def queue_stats(
+    connection: psycopg.Connection[Row], queues: tuple[str, ...] | None = None
+) -> list[Row]:
+    """A row for each queue, or for those named, in the order of names."""
+    names = list(queues) if queues else None
+    found = connection.execute(STATS.encode(), {"queues": names}).fetchall()
+    return with_limits(connection, found)
+
+
+def print_queues(session: Session, rows: list[Row]) -> None:
+    """The table of queues."""
+    print_table(session, COLUMNS, [cells_of(row) for row in rows], "There are no queues.")
+
+
+def cells_of(row: Row) -> list[object]:
+    """A row of that table."""
+    return [
+        row["queue"],
+        *(f"{row[name]:,}" for name in (*WAITING_AND_RUNNING, "dead")),
+        None if row["oldest_seconds"] is None else text_of_seconds(row["oldest_seconds"]),
+        limit_in_use(row),
+        row["workers"],
+        f"paused by {row['paused_by']}{until(row)}" if row["paused_at"] else "",
+    ]
+
+
+def until(row: Row) -> str:
+    """When the pause of this queue ends, if that is known."""
+    return f" until {text_of_instant(row['paused_until'])}" if row["paused_until"] else ""
+
+
+def find_queue(connection: psycopg.Connection[Row], name: str) -> Row:
+    """The row of a queue. Raises CommandError, which names one that was meant, perhaps."""
+    found = queue_stats(connection, (name,))
+    if not found:
+        known = queue_stats(connection)
+        raise CommandError(
+            f'there is no queue "{name}".{did_you_mean(name, known)}',
+            "A queue is there once it has a job, a worker or a setting.",
+            "pgqueue queues ls",
+            exit_code=NOTHING_MATCHED,
+        )
+    return found[0]
+
+
+def be_sure(session: Session, connection: psycopg.Connection[Row], name: str, action: str) -> None:
+    """A name that no queue has yet may be a slip."""
+    with session.transaction(connection):
+        known = queue_stats(connection)
+    if name not in [row["queue"] for row in known]:
+        hint = did_you_mean(name, known)
+        question = f'There is no queue "{name}" yet.{hint} {action} anyway?'
+        session.confirm(printable(question))
+
+
+def did_you_mean(name: str, known: list[Row]) -> str:
+    """Whether a queue has nearly that name."""
+    close = difflib.get_close_matches(name, [row["queue"] for row in known], n=1)
+    return f" Did you mean {close[0]}?" if close else ""

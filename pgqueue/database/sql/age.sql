@@ -1,0 +1,1 @@
+SELECT pgqueue.age(CAST(%(max_jobs)s AS integer))

@@ -1,0 +1,1 @@
+SELECT pgqueue.declare_tasks(CAST(%(declarations)s AS jsonb))

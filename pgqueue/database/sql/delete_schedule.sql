@@ -1,0 +1,1 @@
+SELECT pgqueue.delete_schedule(CAST(%(name)s AS text))

@@ -1,0 +1,1 @@
+SELECT pgqueue.keep_declared(CAST(%(tasks)s AS text[]), CAST(%(names)s AS text[]))

@@ -1,0 +1,1 @@
+SELECT pgqueue.leave(CAST(%(token)s AS bigint))

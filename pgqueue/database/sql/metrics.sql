@@ -1,0 +1,1 @@
+SELECT metric, label, state, value FROM pgqueue.metrics()

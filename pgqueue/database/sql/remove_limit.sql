@@ -1,0 +1,1 @@
+SELECT pgqueue.remove_limit(CAST(%(name)s AS text))

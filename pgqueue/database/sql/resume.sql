@@ -1,0 +1,1 @@
+SELECT pgqueue.resume(CAST(%(kind)s AS text), CAST(%(name)s AS text))

@@ -1,0 +1,1 @@
+SELECT pgqueue.resume_queue(CAST(%(queue)s AS text))

@@ -1,0 +1,1 @@
+SELECT pgqueue.resume_schedule(CAST(%(name)s AS text))

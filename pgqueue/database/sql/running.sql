@@ -1,0 +1,1 @@
+SELECT pgqueue.running(CAST(%(queue)s AS text), CAST(%(most)s AS integer))

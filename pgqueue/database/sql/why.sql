@@ -1,0 +1,1 @@
+SELECT pgqueue.why(CAST(%(id)s AS bigint))

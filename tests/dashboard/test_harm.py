@@ -1,0 +1,113 @@
+"""Whatever jobs, workers and people are called, and whatever they say: it is text on every page."""
+
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from playwright.sync_api import Page
+from psycopg.types.json import Jsonb
+from starlette.routing import Route
+
+from pgqueue.dashboard.pages import routes
+from tests.dashboard.payloads import PAYLOADS
+
+Connection = psycopg.Connection[Any]
+
+FILL = {
+    "queue": "INSERT INTO pgqueue.queue (name, paused_at, paused_by, pause_reason) "
+    "VALUES (%(short)s, now(), %(text)s, %(text)s) ON CONFLICT DO NOTHING",
+    "live": "INSERT INTO pgqueue.job (task, queue, args, tags, meta, progress, cancel_reason) "
+    "VALUES (%(text)s, %(short)s, %(json)s, ARRAY[%(text)s], %(json)s, %(json)s, %(text)s)",
+    "dead": "INSERT INTO pgqueue.job_dead (id, state, reason, run_at, enqueued_at, priority, "
+    "attempt, max_attempts, queue, task, args, tags, meta) VALUES "
+    "(nextval('pgqueue.job_id_seq'), 'dead', "
+    "%(text)s, now(), now(), 0, 1, 1, %(short)s, %(text)s, %(json)s, ARRAY[%(text)s], %(json)s)",
+    "done": "INSERT INTO pgqueue.job_done (id, run_at, enqueued_at, started_at, finished_at, "
+    "priority, attempt, max_attempts, queue, task, args, tags, meta, result) VALUES "
+    "(nextval('pgqueue.job_id_seq'), now(), now(), now(), now(), 0, 1, 1, %(short)s, %(text)s, "
+    "%(json)s, ARRAY[%(text)s], %(json)s, %(json)s)",
+    "failure": "INSERT INTO pgqueue.failure (job_id, attempt, queue, task, error_type, message, "
+    "traceback, fingerprint) SELECT max(id), 1, %(short)s, %(text)s, %(text)s, %(text)s, %(text)s, "
+    "md5(%(text)s) FROM pgqueue.job_dead",
+    "worker": "INSERT INTO pgqueue.worker (name, host, pid, version, queues, tasks, concurrency, "
+    "lease_for) VALUES (%(text)s, %(text)s, 1, %(text)s, ARRAY[%(short)s], ARRAY[%(text)s], 1, "
+    "'1 hour')",
+    "schedule": "INSERT INTO pgqueue.schedule (name, task, queue, cron, timezone, args, error, "
+    "pause_reason, paused_by, tags) VALUES (%(text)s, %(text)s, %(short)s, %(text)s, %(short)s, "
+    "%(json)s, %(text)s, %(text)s, %(text)s, ARRAY[%(text)s]) ON CONFLICT DO NOTHING",
+    "pause": "INSERT INTO pgqueue.pause (kind, name, paused_by, reason) "
+    "VALUES ('tag', %(text)s, %(text)s, %(text)s)",
+    "limit": "INSERT INTO pgqueue.limit_rule (name, concurrency) VALUES (%(text)s, 1)",
+}
+MOST_BYTES = {"text": 200, "short": 100}
+
+
+@pytest.fixture
+def harmful(connection: Connection) -> Connection:
+    """A database where every text that a page can show is one of the payloads."""
+    for payload in PAYLOADS:
+        text = payload.replace("\0", "")
+        values = {
+            "text": text.encode()[: MOST_BYTES["text"]].decode(errors="ignore"),
+            "short": text.encode()[: MOST_BYTES["short"]].decode(errors="ignore"),
+            "json": Jsonb({text: [text, {text: text}]}),
+        }
+        for statement in FILL.values():
+            typed = statement.replace("%(text)s", "%(text)s::text")
+            connection.execute(typed.encode(), values)
+    return connection
+
+
+def paths(connection: Connection) -> list[str]:
+    """Every path that shows something, for the jobs and names that there are."""
+    (highest,) = connection.execute("SELECT max(id) FROM pgqueue.job").fetchone() or (1,)
+    found = []
+    for route in routes():
+        assert isinstance(route, Route)
+        if route.path.startswith(
+            ("/static", "/changes", "/jobs/complete", "/metrics")
+        ) or "GET" not in (route.methods or ()):
+            continue
+        if route.path.endswith((".csv", ".json")):
+            continue  # files to keep, which no browser shows
+        if "{" not in route.path:
+            found.append(route.path.lstrip("/"))
+        elif "{id" in route.path:
+            found += [route.path.replace("{id:int}", str(id)).lstrip("/") for id in (highest, 3)]
+        else:
+            start, _, rest = route.path.partition("{")
+            name = quote(PAYLOADS[0], safe="")
+            found.append(start.lstrip("/") + name + rest.partition("}")[2])
+    return found
+
+
+def harm_on(page: Page) -> Any:
+    page.wait_for_load_state()
+    return page.evaluate("window.__harm || 0")
+
+
+@pytest.mark.timeout(600)
+def test_nothing_that_is_stored_runs(page: Page, harmful: Connection) -> None:
+    for path in paths(harmful):
+        page.goto(path)
+        assert harm_on(page) == 0, path
+        assert page.locator("main h1").count() == 1, path
+
+
+@pytest.mark.timeout(600)
+def test_nothing_that_is_asked_for_runs(page: Page, connection: Connection) -> None:
+    for payload in PAYLOADS[::4]:
+        text = quote(payload, safe="")
+        for path in (f"jobs?q={text}", f"?told={text}", f"nowhere/{text}", f"errors?since={text}"):
+            answer = page.goto(path)
+            assert answer is not None
+            assert answer.status < 500, path
+            assert harm_on(page) == 0, path
+
+
+@pytest.fixture
+def page(page: Page) -> Page:
+    """The page of the browser, where an answer of 400 or 404 is no mistake."""
+    page.add_init_script("window.__harm = 0")
+    return page

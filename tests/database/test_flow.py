@@ -1,0 +1,118 @@
+"""Flow options in plain SQL: stored as they will be read, refused with what to do."""
+
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from tests.support import enqueue, row, rows, value, values
+from tests.support.jobs import existing_job
+
+Connection = psycopg.Connection[Any]
+ENQUEUE_MANY = "SELECT pgqueue.enqueue_many(%s)"
+FOR_EXAMPLE = """For example: '{"order_key": "customer 42"}'"""
+A_KEY = "Use the key of a row, or a digest of more."
+LISTED = """For example: '["stripe", "tenant:42"]'"""
+A_LIMIT = (
+    "A name has 1 to 200 bytes, a weight lies between 1 and 9999999; "
+    "the limits of its queue and its task hold for a job anyway."
+)
+REFUSED: list[tuple[Any, str, str]] = [
+    ([], "flow is a JSON object, got array", FOR_EXAMPLE),
+    ("x", "flow is a JSON object, got string", FOR_EXAMPLE),
+    ({"order_key": ""}, "order_key is a string of 1 to 200 bytes", A_KEY),
+    ({"order_key": 42}, "order_key is a string of 1 to 200 bytes", A_KEY),
+    ({"fair_key": "ä" * 101}, "fair_key is a string of 1 to 200 bytes", A_KEY),
+    (
+        {"limits": "stripe"},
+        "limits are an array of names, or an object of names and weights",
+        LISTED,
+    ),
+    ({"limits": None}, "limits are an array of names, or an object of names and weights", LISTED),
+    ({"limits": [""]}, '"" is no limit of a job', A_LIMIT),
+    ({"limits": ["ä" * 101]}, f'"{"ä" * 101}" is no limit of a job', A_LIMIT),
+    ({"limits": ["queue:mail"]}, '"queue:mail" is no limit of a job', A_LIMIT),
+    ({"limits": ["task:charge"]}, '"task:charge" is no limit of a job', A_LIMIT),
+    ({"limits": {"stripe": 0}}, '"stripe" is no limit of a job', A_LIMIT),
+    ({"limits": {"stripe": 1.5}}, '"stripe" is no limit of a job', A_LIMIT),
+    ({"limits": {"stripe": "1"}}, '"stripe" is no limit of a job', A_LIMIT),
+    ({"limits": {"stripe": 10_000_000}}, '"stripe" is no limit of a job', A_LIMIT),
+    (
+        {"on_failure": "skip"},
+        'on_failure is "block" or "skip", and goes with an order_key',
+        "block: the next of the key waits while the first is retried; skip: it goes ahead.",
+    ),
+    (
+        {"on_failure": "stop", "order_key": "a"},
+        'on_failure is "block" or "skip", and goes with an order_key',
+        "block: the next of the key waits while the first is retried; skip: it goes ahead.",
+    ),
+]
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["enqueue", "enqueue_many"])
+@pytest.mark.parametrize(("flow", "message", "hint"), REFUSED)
+def test_what_is_refused(
+    connection: Connection, flow: Any, message: str, hint: str, many: bool
+) -> None:
+    query, given = "SELECT pgqueue.enqueue('t', flow => %s)", flow
+    if many:
+        query, given = ENQUEUE_MANY, [{"task": "t"}, {"task": "t", "flow": flow}]
+    with pytest.raises(psycopg.errors.InvalidParameterValue) as caught:
+        connection.execute(query.encode(), [Jsonb(given)])
+    assert caught.value.diag.message_primary == f"pgqueue: {message}"
+    assert caught.value.diag.message_hint == hint
+    assert rows(connection, "SELECT FROM pgqueue.job") == []
+
+
+def test_an_unknown_field_is_refused_and_the_known_ones_named(connection: Connection) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue) as caught:
+        enqueue(connection, flow={"orderkey": "a"})
+    assert caught.value.diag.message_primary == 'pgqueue: flow has no field "orderkey"'
+    assert str(caught.value.diag.message_hint).startswith("Fields: order_key, on_failure, fair_key")
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["enqueue", "enqueue_many"])
+def test_it_is_stored_in_one_form(connection: Connection, many: bool) -> None:
+    flow = {
+        "order_key": "customer 42",
+        "on_failure": "skip",
+        "fair_key": "ä😀 %s",
+        "limits": ["stripe", "tenant:42"],
+        "expires_in": "2 hours",
+        "retry_for": "90 seconds",
+    }
+    with connection.transaction():
+        if many:
+            ids = values(
+                connection, ENQUEUE_MANY, Jsonb([{"task": "t"}, {"task": "t", "flow": flow}])
+            )
+            id = max(ids)
+        else:
+            id = enqueue(connection, flow=flow)
+        found = existing_job(connection, id)
+        now = value(connection, "SELECT now()")
+    stored = found["flow"]
+    assert found["state"] == "blocked"
+    assert stored["limits"] == {"stripe": 1, "tenant:42": 1}
+    assert {name: stored[name] for name in ("order_key", "on_failure", "fair_key")} == {
+        name: flow[name] for name in ("order_key", "on_failure", "fair_key")
+    }
+    instant = "SELECT (flow ->> %s)::timestamptz FROM pgqueue.job WHERE id = %s"
+    assert value(connection, instant, "expires_at", id) == now + timedelta(hours=2)
+    assert value(connection, instant, "retry_until", id) == now + timedelta(seconds=90)
+    assert set(stored) == {
+        *("order_key", "on_failure", "fair_key", "limits", "expires_at", "retry_until")
+    }
+    gate = row(connection, "SELECT * FROM pgqueue.gate WHERE job_id = %s", id)
+    assert (gate["buckets"], gate["weights"]) == (["stripe", "tenant:42"], [1, 1])
+    assert (gate["order_key"], gate["fair_key"]) == ("customer 42", "ä😀 %s")
+    assert (gate["skips_failing"], gate["state"]) == (True, "open")
+
+
+def test_a_retry_budget_alone_needs_no_gate(connection: Connection) -> None:
+    id = enqueue(connection, flow={"retry_for": "1 hour"})
+    assert existing_job(connection, id)["state"] == "queued"
+    assert rows(connection, "SELECT FROM pgqueue.gate") == []
