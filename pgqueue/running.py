@@ -66,6 +66,8 @@ class RunningJob(msgspec.Struct, kw_only=True, eq=False):
     """How a result becomes JSON."""
     report: Callable[[RunningJob], None] | None = None
     """Is told of each progress report."""
+    completing: Callable[[], None] | None = None
+    """Is told when the handler has completed the job, before its transaction can commit."""
     trace_id: str | None = None
     """The trace that the attempt belongs to, if somebody traces it."""
     cancelled: str | None = None
@@ -182,3 +184,5 @@ class RunningJob(msgspec.Struct, kw_only=True, eq=False):
                 f"job {self.id} is no longer leased to this attempt: roll its transaction back."
             )
         self.completed = True
+        if self.completing is not None:
+            self.completing()

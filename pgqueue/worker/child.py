@@ -60,6 +60,7 @@ def _job(assignment: Assignment, say: Any) -> RunningJob:
         deadline=assignment.deadline,
         trace_id=assignment.trace_id,
         report=lambda job: say(Answer(progress=job.progress_text)),
+        completing=lambda: say(Answer(completed=True)),
     )
 
 

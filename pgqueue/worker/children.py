@@ -56,7 +56,7 @@ class Assignment(msgspec.Struct):
 
 
 class Answer(msgspec.Struct):
-    """What a child says: progress on the way, an outcome at the end."""
+    """What a child says: progress and completion on the way, an outcome at the end."""
 
     progress: str | None = None
     outcome: str | None = None
@@ -78,8 +78,10 @@ class Child:
         self._socket = ours
         self._stream = ours.makefile("rwb")
 
-    def ask(self, assignment: Assignment, progress: Callable[[str], None]) -> Answer:
-        """Run a job and wait for its end. Raises WorkerLost when the child dies."""
+    def ask(self, assignment: Assignment, note: Callable[[Answer], None]) -> Answer:
+        """Run a job and wait for its end; `note` is told of what comes before that. Raises
+        WorkerLost when the child dies.
+        """
         try:
             self._stream.write(msgspec.json.encode(assignment) + b"\n")
             self._stream.flush()
@@ -87,8 +89,7 @@ class Child:
                 answer = msgspec.json.decode(line, type=Answer)
                 if answer.outcome is not None:
                     return answer
-                if answer.progress is not None:
-                    progress(answer.progress)
+                note(answer)
         except (OSError, ValueError):
             pass
         raise WorkerLost(f"the child process died: {self._how()}")
@@ -129,7 +130,7 @@ class Children:
         with self._free:
             child = self._take(claim)
             try:
-                answer = child.ask(assignment, lambda text: _keep(job, text))
+                answer = child.ask(assignment, lambda answer: _note(job, answer))
             except BaseException:
                 self._leave(claim)
                 child.close()
@@ -217,6 +218,12 @@ class Children:
         )
 
 
-def _keep(job: RunningJob, text: str) -> None:
-    report = msgspec.json.decode(text)
-    job.progress(report["done"], report.get("total"), checkpoint=report.get("checkpoint"))
+def _note(job: RunningJob, answer: Answer) -> None:
+    """Let the worker see what the child has said: the heartbeat after a completion finds no lease,
+    and must not take that for a loss.
+    """
+    if answer.completed:
+        job.completed = True
+    if answer.progress is not None:
+        report = msgspec.json.decode(answer.progress)
+        job.progress(report["done"], report.get("total"), checkpoint=report.get("checkpoint"))

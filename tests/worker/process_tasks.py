@@ -79,6 +79,8 @@ def completes(dsn: str, ending: str) -> None:
             raise ValueError("before the commit")
         if ending == "rollback" and job.attempt == 1:
             raise psycopg.Rollback
+    if ending == "linger":
+        time.sleep(1.5)
     if ending == "raise after":
         raise ValueError("after the commit")
     if ending == "die after":

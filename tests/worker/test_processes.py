@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pgqueue import JobFailed, PgQueue
-from pgqueue.events import JobFinished
+from pgqueue.events import JobFinished, LeaseWasLost
 from tests.support.jobs import Connection, existing_job, row, rows, value
 from tests.support.working import Events, all_ended, become, soon, working
 from tests.worker import process_tasks as tasks
@@ -138,8 +138,7 @@ async def test_completion_inside_a_child(
 ) -> None:
     connection.execute("CREATE TABLE business (job_id bigint)")
     enqueued = tasks.completes.enqueue(connection, dsn, ending)
-    # A heartbeat between the child's commit and its return would find the lease gone.
-    async with working(app, children=1, heartbeat=5.0, lease=15.0):
+    async with working(app, children=1):
         await become(connection, enqueued, "succeeded")
     assert value(connection, "SELECT count(*) FROM business") == 1
     failures = [
@@ -148,6 +147,18 @@ async def test_completion_inside_a_child(
     assert failures == ([] if error is None else [error])
     if ending == "return":
         assert [type(e.outcome).__name__ for e in events.of(JobFinished)] == ["Succeeded"]
+
+
+async def test_a_child_that_goes_on_after_its_commit_has_lost_nothing(
+    app: PgQueue, connection: Connection, events: Events, dsn: str
+) -> None:
+    connection.execute("CREATE TABLE business (job_id bigint)")
+    enqueued = tasks.completes.enqueue(connection, dsn, "linger")
+    async with working(app, children=1, heartbeat=0.1):  # many beats find no lease
+        await become(connection, enqueued, "succeeded")
+        await soon(lambda: events.of(JobFinished) != [])
+    assert [type(e.outcome).__name__ for e in events.of(JobFinished)] == ["Succeeded"]
+    assert events.of(LeaseWasLost) == []
 
 
 async def test_leaving_kills_children_and_gives_their_jobs_back(
