@@ -203,7 +203,7 @@ def test_the_answer_to_the_handler_s_own_commit_is_lost(
     eventually(lambda: proxy.connections(handler) == 1)
     query = (
         "SELECT count(*) FROM pg_stat_activity "
-        "WHERE application_name = %s AND state LIKE 'idle in%%'"
+        "WHERE application_name = %s AND state LIKE 'idle in%%' AND datname = current_database()"
     )
     eventually(lambda: value(oracle, query, handler) == 1)
     proxy.set("deaf", only=handler)

@@ -233,7 +233,10 @@ async def test_the_gate_is_free_before_we_come_round_to_a_commit(
     before, before_async = limiting.run, limiting.run_async
 
     def look() -> None:
-        gate = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7078"
+        gate = (
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7078 "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
         held.append(value(connection, gate))
 
     def run(*given: Any) -> Any:

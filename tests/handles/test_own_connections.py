@@ -61,7 +61,8 @@ def test_threads_share_few_connections(app: PgQueue, connection: Connection) -> 
 async def test_a_lost_connection_is_replaced(app: PgQueue, connection: Connection) -> None:
     app.tasks["nothing"].enqueue_now()
     query = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-    connection.execute(query + "WHERE application_name = 'pgqueue app'")
+    ours = "WHERE application_name = 'pgqueue app' AND datname = current_database()"
+    connection.execute(query + ours)
     job = await asyncio.to_thread(eventually, lambda: _attempt(app))
     assert job.state(connection) == "queued"
     app.close()

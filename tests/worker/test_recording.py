@@ -118,7 +118,10 @@ async def test_what_cannot_be_written_is_written_later(
         await soon(lambda: row(connection, TOTALS, "1 minute")["succeeded"] == 3)
 
 
-JANITOR = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'pgqueue janitor%%'"
+JANITOR = """
+    SELECT pid FROM pg_stat_activity
+    WHERE application_name LIKE 'pgqueue janitor%%' AND datname = current_database()
+"""
 
 
 async def test_the_last_is_written_on_a_new_connection_if_need_be(

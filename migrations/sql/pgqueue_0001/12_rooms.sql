@@ -15,34 +15,41 @@ BEGIN
 END
 $$;
 
--- How many places and how many tokens a bucket has left at this moment. NULL: any number.
-CREATE FUNCTION pgqueue.room_of(bucket text, rule pgqueue.limit_rule, OUT places integer, OUT tokens double precision)
+-- What is known of a bucket: the places and tokens that it had left at a moment (NULL: any number), and how
+-- many of those tokens were taken since.
+CREATE TYPE pgqueue.room AS (counted_at timestamptz, places integer, tokens double precision, taken integer);
+
+-- How much room a bucket has at this moment. It reads every slot of the bucket, and those given back, too,
+-- while an old transaction keeps them from being removed.
+CREATE FUNCTION pgqueue.room_of(bucket text, rule pgqueue.limit_rule) RETURNS pgqueue.room
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     known pgqueue.bucket;
+    room  pgqueue.room := (clock_timestamp(), NULL, NULL, 0);
     most  integer := coalesce(rule.burst, rule.rate);
 BEGIN
     IF rule.concurrency IS NOT NULL THEN
-        SELECT rule.concurrency - count(*) INTO places FROM pgqueue.slot s WHERE s.bucket = room_of.bucket;
+        room.places := rule.concurrency - (SELECT count(*) FROM pgqueue.slot s WHERE s.bucket = room_of.bucket);
     END IF;
     IF rule.rate IS NULL THEN
-        RETURN;
+        RETURN room;
     END IF;
     SELECT b.* INTO known FROM pgqueue.bucket b WHERE b.name = room_of.bucket;
-    IF known.kept_until > clock_timestamp() AND known.kept_since >= rule.changed_at THEN
-        tokens := 0;
+    IF known.kept_until > room.counted_at AND known.kept_since >= rule.changed_at THEN
+        room.tokens := 0;
     ELSIF rule.sliding THEN
-        SELECT rule.rate - coalesce(sum(r.weight), 0) INTO tokens
-        FROM pgqueue.rated_start r WHERE r.bucket = room_of.bucket AND r.at > clock_timestamp() - rule.per
-          AND r.at <= clock_timestamp();
+        room.tokens := rule.rate - coalesce((
+            SELECT sum(r.weight) FROM pgqueue.rated_start r
+            WHERE r.bucket = room_of.bucket AND r.at > room.counted_at - rule.per AND r.at <= room.counted_at), 0);
     ELSIF known.tokens IS NULL THEN
-        tokens := most;
+        room.tokens := most;
     ELSE
-        tokens := least(most, known.tokens
-            + CASE WHEN known.counted_at > clock_timestamp() THEN most  -- the clock was put back
-                   ELSE date_part('epoch', clock_timestamp() - known.counted_at) END
+        room.tokens := least(most, known.tokens
+            + CASE WHEN known.counted_at > room.counted_at THEN most  -- the clock was put back
+                   ELSE date_part('epoch', room.counted_at - known.counted_at) END
               * rule.rate / date_part('epoch', rule.per));
     END IF;
+    RETURN room;
 END
 $$;
 
@@ -64,46 +71,60 @@ BEGIN
 END
 $$;
 
--- Enter under all of these limits, or under none. Returns the bucket that is full, or NULL: the places and
--- tokens are taken. A weight above what a rate can ever give counts as all of it.
+-- Enter under all of these limits; or under none: the `hurdle` is the bucket that is full, `of_places` or of
+-- tokens. A weight above what a rate can ever give counts as all of it. The places are taken at once, the
+-- tokens by take_tokens() at the end: `rooms` are those of the buckets that this and earlier calls have
+-- `counted` since, so that a claim counts each once and not for every job.
 CREATE FUNCTION pgqueue.enter(
-    buckets text[], weights integer[], lease bigint, job_id bigint DEFAULT 0, expires_at timestamptz DEFAULT NULL
-) RETURNS text
+    buckets text[], weights integer[], lease bigint, job_id bigint, expires_at timestamptz,
+    INOUT counted text[], INOUT rooms pgqueue.room[], OUT hurdle text, OUT of_places boolean
+)
 LANGUAGE plpgsql AS $$
 DECLARE
-    rules  pgqueue.limit_rule[];
-    tokens double precision[];
-    needs  integer[];
-    room   record;
+    rules pgqueue.limit_rule[];
+    needs integer[];
+    known integer[];
+    room  pgqueue.room;
 BEGIN
     FOR i IN 1 .. cardinality(buckets)
     LOOP
         rules[i] := pgqueue.rule_of(buckets[i]);
         CONTINUE WHEN rules[i].name IS NULL;
-        SELECT r.* INTO room FROM pgqueue.room_of(buckets[i], rules[i]) AS r;
-        tokens[i] := room.tokens;
+        known[i] := array_position(counted, buckets[i]);
+        IF known[i] IS NULL THEN
+            counted := counted || buckets[i];
+            rooms := rooms || pgqueue.room_of(buckets[i], rules[i]);
+            known[i] := cardinality(counted);
+        END IF;
+        room := rooms[known[i]];
         needs[i] := least(weights[i], coalesce(rules[i].burst, rules[i].rate));
-        IF room.places < 1 OR tokens[i] < needs[i] THEN
-            IF room.places < 1 THEN
-                PERFORM pgqueue.look_at(buckets[i], clock_timestamp() + interval '2 seconds');
+        of_places := coalesce(room.places < 1, false);
+        IF of_places OR room.tokens < needs[i] THEN
+            hurdle := buckets[i];
+            IF of_places THEN
+                PERFORM pgqueue.look_at(hurdle, clock_timestamp() + interval '2 seconds');
             ELSE
-                PERFORM pgqueue.keep_tokens(
-                    buckets[i], pgqueue.refilled_at(buckets[i], rules[i], tokens[i], needs[i]));
+                PERFORM pgqueue.keep_tokens(hurdle, pgqueue.refilled_at(hurdle, rules[i], room.tokens, needs[i]));
             END IF;
-            RETURN buckets[i];
+            RETURN;
         END IF;
     END LOOP;
     FOR i IN 1 .. cardinality(buckets)
     LOOP
-        IF rules[i].rate IS NOT NULL THEN
-            PERFORM pgqueue.take_tokens(buckets[i], rules[i], tokens[i], needs[i]);
+        IF rules[i].name IS NOT NULL THEN
+            room := rooms[known[i]];
+            room.places := room.places - 1;
+            IF rules[i].rate IS NOT NULL THEN
+                room.tokens := room.tokens - needs[i];
+                room.taken := room.taken + needs[i];
+            END IF;
+            rooms[known[i]] := room;
         END IF;
         IF rules[i].name IS NOT NULL OR buckets[i] !~ '^(queue|task):' OR enter.job_id = 0 THEN
             INSERT INTO pgqueue.slot (bucket, lease, job_id, expires_at)
             VALUES (buckets[i], enter.lease, enter.job_id, enter.expires_at);
         END IF;
     END LOOP;
-    RETURN NULL;
 END
 $$;
 
@@ -119,23 +140,29 @@ BEGIN
 END
 $$;
 
--- Take tokens of a rate. Who waits for more is looked at as soon as there is one.
-CREATE FUNCTION pgqueue.take_tokens(bucket text, rule pgqueue.limit_rule, tokens double precision, taken integer)
-RETURNS void
+-- Take the tokens that were given away since their buckets were counted. Who waits for more is looked at as
+-- soon as there is one.
+CREATE FUNCTION pgqueue.take_tokens(counted text[], rooms pgqueue.room[]) RETURNS void
 LANGUAGE plpgsql AS $$
+DECLARE
+    rule pgqueue.limit_rule;
 BEGIN
-    IF rule.sliding THEN
-        DELETE FROM pgqueue.rated_start r
-        WHERE r.bucket = take_tokens.bucket AND r.at <= clock_timestamp() - rule.per;
-        INSERT INTO pgqueue.rated_start (bucket, at, weight) VALUES (take_tokens.bucket, clock_timestamp(), taken);
-    ELSE
-        INSERT INTO pgqueue.bucket (name, tokens, counted_at)
-        VALUES (take_tokens.bucket, tokens - taken, clock_timestamp())
-        ON CONFLICT (name) DO UPDATE SET tokens = excluded.tokens, counted_at = excluded.counted_at;
-    END IF;
-    IF EXISTS (SELECT FROM pgqueue.gate g WHERE g.state = 'closed' AND g.blocker = take_tokens.bucket) THEN
-        PERFORM pgqueue.look_at(
-            take_tokens.bucket, pgqueue.refilled_at(take_tokens.bucket, rule, tokens - taken, 1));
-    END IF;
+    FOR i IN 1 .. cardinality(counted)
+    LOOP
+        CONTINUE WHEN rooms[i].taken = 0;
+        rule := pgqueue.rule_of(counted[i]);
+        IF rule.sliding THEN
+            DELETE FROM pgqueue.rated_start r WHERE r.bucket = counted[i] AND r.at <= clock_timestamp() - rule.per;
+            INSERT INTO pgqueue.rated_start (bucket, at, weight)
+            VALUES (counted[i], clock_timestamp(), rooms[i].taken);
+        ELSE
+            INSERT INTO pgqueue.bucket (name, tokens, counted_at)
+            VALUES (counted[i], rooms[i].tokens, rooms[i].counted_at)
+            ON CONFLICT (name) DO UPDATE SET tokens = excluded.tokens, counted_at = excluded.counted_at;
+        END IF;
+        IF EXISTS (SELECT FROM pgqueue.gate g WHERE g.state = 'closed' AND g.blocker = counted[i]) THEN
+            PERFORM pgqueue.look_at(counted[i], pgqueue.refilled_at(counted[i], rule, rooms[i].tokens, 1));
+        END IF;
+    END LOOP;
 END
 $$;

@@ -83,8 +83,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     rule pgqueue.limit_rule := pgqueue.rule_of(bucket);
 BEGIN
-    IF coalesce(rule.when_full, 'wait') = 'wait'
-       OR (SELECT r.places > 0 FROM pgqueue.room_of(bucket, rule) AS r) THEN
+    IF coalesce(rule.when_full, 'wait') = 'wait' THEN
         RETURN false;
     END IF;
     IF rule.when_full = 'cancel_newest' THEN

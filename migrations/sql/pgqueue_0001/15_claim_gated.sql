@@ -22,6 +22,9 @@ DECLARE
     shut_by text[] := '{}';
     closed  boolean := false;
     others  text[] := '{}';
+    counted text[] := '{}';
+    rooms   pgqueue.room[] := '{}';
+    lacks   boolean;
 BEGIN
     WHILE seen AND cardinality(picked) < most AND looked < 1000
     LOOP
@@ -49,11 +52,18 @@ BEGIN
                 CONTINUE;
             END IF;
             hurdle := NULL;
+            lacks := false;
             IF paused OR next.order_key IS NOT NULL THEN
                 hurdle := pgqueue.held_back(next.job_id, queue, next.task, next.tags, next.fair_key, next.order_key);
             END IF;
             IF hurdle IS NULL AND under <> '{}' THEN
-                hurdle := pgqueue.enter(under, next.weights || ARRAY[1, 1], pick.lease, next.job_id);
+                IF cardinality(counted) >= 100 THEN  -- more are slower to look up than to count again
+                    PERFORM pgqueue.take_tokens(counted, rooms);
+                    counted := '{}';
+                    rooms := '{}';
+                END IF;
+                SELECT e.* INTO counted, rooms, hurdle, lacks
+                FROM pgqueue.enter(under, next.weights || ARRAY[1, 1], pick.lease, next.job_id, NULL, counted, rooms) AS e;
             END IF;
             IF hurdle IS NULL THEN
                 picked := picked || next.job_id;
@@ -63,11 +73,11 @@ BEGIN
                 lanes := lanes || next.fair_key;
                 served := served || next.start + 1 / next.weight::double precision;
                 far := greatest(far, next.start);
-            ELSIF NOT pgqueue.turn_away(next.job_id, hurdle) THEN
+            ELSIF NOT (lacks AND pgqueue.turn_away(next.job_id, hurdle)) THEN
                 shut := shut || next.job_id;
                 shut_by := shut_by || hurdle;
                 others := others || under;
-                IF hurdle = ANY (under) AND (pgqueue.rule_of(hurdle)).when_full = 'wait' THEN
+                IF hurdle = ANY (under) AND (NOT lacks OR (pgqueue.rule_of(hurdle)).when_full = 'wait') THEN
                     spent := spent || hurdle;
                 END IF;
             END IF;
@@ -81,6 +91,7 @@ BEGIN
         -- Where most are held back, ask for more at once: each question goes over all tenants.
         batch := least(greatest(most - cardinality(picked), looked), 1000 - looked);
     END LOOP;
+    PERFORM pgqueue.take_tokens(counted, rooms);
     PERFORM pgqueue.look_soon(other.bucket)
     FROM (SELECT DISTINCT bucket FROM unnest(others) AS bucket WHERE bucket <> ALL (spent)) AS other;
     IF lanes <> array_fill(''::text, ARRAY[cardinality(lanes)])

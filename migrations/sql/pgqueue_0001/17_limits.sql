@@ -92,17 +92,19 @@ CREATE FUNCTION pgqueue.acquire(
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-    rule pgqueue.limit_rule;
+    entry record;
 BEGIN
     PERFORM pgqueue.lock_gate();
     PERFORM pgqueue.settle();
     token := pgqueue.new_lease();
-    IF pgqueue.enter(ARRAY[acquire.bucket], ARRAY[acquire.weight], token, 0, clock_timestamp() + lease_for) IS NOT NULL THEN
+    SELECT e.* INTO entry
+    FROM pgqueue.enter(ARRAY[bucket], ARRAY[weight], token, 0, clock_timestamp() + lease_for, '{}', '{}') AS e;
+    PERFORM pgqueue.take_tokens(entry.counted, entry.rooms);
+    IF entry.hurdle IS NOT NULL THEN
         token := NULL;
         wait := (SELECT date_part('epoch', b.kept_until - clock_timestamp()) FROM pgqueue.bucket b
                  WHERE b.name = acquire.bucket AND b.kept_until > clock_timestamp());
-        rule := pgqueue.rule_of(acquire.bucket);
-        when_full := CASE WHEN (pgqueue.room_of(acquire.bucket, rule)).places < 1 THEN rule.when_full ELSE 'wait' END;
+        when_full := CASE WHEN entry.of_places THEN (pgqueue.rule_of(bucket)).when_full ELSE 'wait' END;
     END IF;
 END
 $$;

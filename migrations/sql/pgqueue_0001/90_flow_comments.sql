@@ -135,12 +135,14 @@ COMMENT ON FUNCTION pgqueue.sift IS
     'Sends those of the next jobs in line to the gate that have to go there, in the caller''s transaction; the ids of the others. For claim().';
 COMMENT ON FUNCTION pgqueue.rule_of IS
     'The rule for a bucket, its own or that of its limit; all NULL: none. Runs in the caller''s transaction.';
+COMMENT ON TYPE pgqueue.room IS
+    'Places and tokens that a bucket had left when it was counted, and the tokens taken since.';
 COMMENT ON FUNCTION pgqueue.room_of IS
     'Places and tokens that a bucket has left; NULL: any number. Runs in the caller''s transaction, under the lock of the gate.';
 COMMENT ON FUNCTION pgqueue.refilled_at IS
     'When a bucket will have so many tokens. Runs in the caller''s transaction.';
 COMMENT ON FUNCTION pgqueue.enter IS
-    'Take a place and tokens under all of these limits, or none: then the full one is returned. Runs in the caller''s transaction, under the lock of the gate.';
+    'Take a place under each of these limits, or none: then the full one is told. take_tokens() has to follow. Runs in the caller''s transaction, under the lock of the gate.';
 COMMENT ON FUNCTION pgqueue.look_at IS
     'Have somebody look at the jobs that wait for a bucket, from this time on. Runs in the caller''s transaction.';
 COMMENT ON FUNCTION pgqueue.settle IS
@@ -172,7 +174,7 @@ COMMENT ON FUNCTION pgqueue.ring_for IS
 COMMENT ON FUNCTION pgqueue.plan_detours IS
     'Which plain jobs have to go to the gate, by the limits and pauses of this moment. Runs in the caller''s transaction.';
 COMMENT ON FUNCTION pgqueue.take_tokens IS
-    'Take tokens of a rate. Runs in the caller''s transaction, under the lock of the gate.';
+    'Take the tokens that enter() gave away. Runs in the caller''s transaction, under the lock of the gate.';
 COMMENT ON FUNCTION pgqueue.look_soon IS
     'Have somebody look at the jobs that wait for a bucket, if there are any. Runs in the caller''s transaction, under the lock of the gate.';
 COMMENT ON FUNCTION pgqueue.room_for IS

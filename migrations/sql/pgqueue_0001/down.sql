@@ -53,6 +53,7 @@ DROP TABLE
     pgqueue.share, pgqueue.rated_start, pgqueue.bucket, pgqueue.slot,
     pgqueue.limit_rule, pgqueue.gate,
     pgqueue.wish, pgqueue.worker, pgqueue.queue, pgqueue.failure, pgqueue.job_dead, pgqueue.job_done, pgqueue.job;
+DROP TYPE pgqueue.room;
 DROP DOMAIN
     pgqueue.run_at, pgqueue.enqueued_at, pgqueue.timeout, pgqueue.priority, pgqueue.attempt, pgqueue.max_attempts,
     pgqueue.queue_name, pgqueue.task_name, pgqueue.args, pgqueue.meta, pgqueue.flow;
