@@ -25,6 +25,7 @@ from tests.support import (
 from tests.support.jobs import existing_job
 
 Connection = psycopg.Connection[Any]
+FAR = "3000-01-01T00:00:00Z"
 FREEING = {
     "succeeds": "SELECT pgqueue.complete('default', ARRAY[%s::bigint], ARRAY[%s::bigint])",
     "fails": "SELECT pgqueue.fail(%s, %s, '1 hour', 'E', 'm')",
@@ -278,6 +279,28 @@ def test_a_raised_rate_holds_at_once(connection: Connection, worker: int) -> Non
     assert len(next_ids(connection, worker)) == 2
 
 
+@pytest.mark.parametrize("rule", [{"concurrency": 1000}, {"rate": 1000, "per": "1 hour"}])
+def test_a_claim_counts_each_limit_once(
+    connection: Connection, worker: int, rule: dict[str, Any]
+) -> None:
+    limit(connection, "stripe", **rule)
+    for _ in range(100):
+        limited(connection, "stripe")
+    with connection.transaction():
+        connection.execute("SET LOCAL track_functions = 'pl'")
+        assert len(next_ids(connection, worker)) == 100
+        calls = "SELECT calls FROM pg_stat_xact_user_functions WHERE funcname = %s"
+        assert value(connection, calls, "enter") == 100
+        assert value(connection, calls, "room_of") == 1
+
+
+def test_a_claim_under_more_limits_than_it_remembers(connection: Connection, worker: int) -> None:
+    limit(connection, "tenant", rate=1, per="1 hour")
+    ids = [limited(connection, f"tenant:{n % 250}") for n in range(300)]
+    picked = [job["id"] for job in claim_gated(connection, worker, 300)]
+    assert picked == ids[:250]
+
+
 # When it is full
 
 
@@ -304,6 +327,75 @@ def test_the_running_one_is_cancelled_where_the_rule_says_so(
     assert found["reason"] == f"job {second} needed its place under the limit one"
     end(connection, "is cancelled", first)
     assert next_ids(connection, worker) == [second]
+
+
+@pytest.mark.parametrize("most", [3, 100])
+def test_of_those_that_come_at_once_only_the_newest_run_where_the_rule_says_so(
+    connection: Connection, worker: int, most: int
+) -> None:
+    limit(connection, "two", concurrency=2, when_full="cancel_running")
+    ids = [limited(connection, "two", "other") for _ in range(5)]
+    assert [job["id"] for job in claim_gated(connection, worker, most)] == ids[3:]
+    reasons = [existing_job(connection, id)["reason"] for id in ids[:3]]
+    assert reasons == [f"job {id + 2} needed its place under the limit two" for id in ids[:3]]
+    held = values(connection, "SELECT job_id FROM pgqueue.slot WHERE bucket = 'other' ORDER BY 1")
+    assert held == ids[3:]
+
+
+def test_who_waits_for_a_cancelled_one_gives_way_to_who_came_later(
+    connection: Connection, worker: int
+) -> None:
+    limit(connection, "one", concurrency=1, when_full="cancel_running")
+    first = limited(connection, "one")
+    assert next_ids(connection, worker) == [first]
+    second = limited(connection, "one")
+    assert next_ids(connection, worker) == []
+    third = limited(connection, "one")
+    assert next_ids(connection, worker) == []
+    end(connection, "is cancelled", first)
+    assert next_ids(connection, worker) == [third]
+    assert existing_job(connection, second)["state"] == "cancelled"
+
+
+def test_one_newcomer_takes_the_place_of_one(connection: Connection, worker: int) -> None:
+    limit(connection, "two", concurrency=2, when_full="cancel_running")
+    running = [limited(connection, "two") for _ in range(2)]
+    assert next_ids(connection, worker) == running
+    newest = limited(connection, "two")
+    for _ in range(3):  # however often it is looked at
+        connection.execute("UPDATE pgqueue.gate SET state = 'open', blocker = NULL")
+        assert next_ids(connection, worker) == []
+    asked = "SELECT id FROM pgqueue.job WHERE cancel_requested_at IS NOT NULL"
+    assert values(connection, asked) == running[:1]
+
+
+def test_who_comes_back_takes_nobody_s_place(connection: Connection, worker: int) -> None:
+    limit(connection, "one", concurrency=1, when_full="cancel_running")
+    older = limited(connection, "one")
+    assert next_ids(connection, worker) == [older]
+    end(connection, "is snoozed", older)
+    newer = limited(connection, "one")
+    assert next_ids(connection, worker) == [newer]
+    connection.execute("UPDATE pgqueue.job SET run_at = now() WHERE id = %s", [older])
+    connection.execute("SELECT pgqueue.promote()")
+    assert next_ids(connection, worker) == []
+    assert existing_job(connection, newer)["cancel_requested_at"] is None
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_an_older_one_takes_nobody_s_place(
+    connection: Connection, worker: int, together: bool
+) -> None:
+    limit(connection, "one", concurrency=1, when_full="cancel_running")
+    older = limited(connection, "one", run_at=None if together else FAR)
+    newer = limited(connection, "one", priority=1)
+    if not together:
+        assert next_ids(connection, worker) == [newer]
+        connection.execute("UPDATE pgqueue.job SET run_at = now() WHERE id = %s", [older])
+        connection.execute("SELECT pgqueue.promote()")
+    assert next_ids(connection, worker) == ([newer] if together else [])
+    assert existing_job(connection, newer)["cancel_requested_at"] is None
+    assert state(connection, older) == "blocked"
 
 
 # Changed while used

@@ -196,7 +196,7 @@ CASES = [
             CLAIM_GATED,
         ],
         "job",
-        "SELECT pgqueue.turn_away(2, 'x')",
+        "SELECT pgqueue.turn_away(2, 'x', 0)",
     ),
     Case(
         "mend_gate", 1, [LIMITED, "DELETE FROM pgqueue.job"], "gate", "SELECT pgqueue.mend_gate()"

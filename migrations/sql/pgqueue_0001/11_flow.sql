@@ -82,6 +82,10 @@ CREATE TABLE pgqueue.bucket (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
         autovacuum_vacuum_cost_delay = 0);
 
+-- What is known of a bucket: the places and tokens that it had left at a moment (NULL: any number), and how
+-- many of those tokens were taken since.
+CREATE TYPE pgqueue.room AS (counted_at timestamptz, places integer, tokens double precision, taken integer);
+
 -- When to look at who waits for a bucket or a pause. Rows are only added and taken, never changed, so that
 -- an open transaction of an operator keeps nobody waiting.
 CREATE TABLE pgqueue.look (

@@ -82,11 +82,13 @@ BEGIN
 END
 $$;
 
--- How many of the jobs that wait for a limit or a pause may be opened: at most a thousand.
+-- How many of the jobs that wait for a limit or a pause may be opened: at most a thousand. Where the newest
+-- takes the place of others, all have to be looked at to find it.
 CREATE FUNCTION pgqueue.room_for(blocker text) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
-    room record;
+    rule pgqueue.limit_rule := pgqueue.rule_of(blocker);
+    room pgqueue.room;
 BEGIN
     IF blocker LIKE 'pause %' THEN
         RETURN CASE WHEN EXISTS (
@@ -94,7 +96,10 @@ BEGIN
             WHERE 'pause ' || p.kind || ':' || p.name = blocker AND coalesce(p.until > clock_timestamp(), true)
         ) THEN 0 ELSE 1000 END;
     END IF;
-    SELECT r.places, r.tokens INTO room FROM pgqueue.room_of(blocker, pgqueue.rule_of(blocker)) AS r;
+    room := pgqueue.room_of(blocker, rule);
+    IF room.places > 0 AND rule.when_full = 'cancel_running' THEN
+        room.places := 1000;
+    END IF;
     RETURN least(room.places, CASE WHEN room.tokens IS NOT NULL THEN greatest(floor(room.tokens), 1) END, 1000);
 END
 $$;

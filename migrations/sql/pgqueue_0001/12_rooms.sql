@@ -15,10 +15,6 @@ BEGIN
 END
 $$;
 
--- What is known of a bucket: the places and tokens that it had left at a moment (NULL: any number), and how
--- many of those tokens were taken since.
-CREATE TYPE pgqueue.room AS (counted_at timestamptz, places integer, tokens double precision, taken integer);
-
 -- How much room a bucket has at this moment. It reads every slot of the bucket, and those given back, too,
 -- while an old transaction keeps them from being removed.
 CREATE FUNCTION pgqueue.room_of(bucket text, rule pgqueue.limit_rule) RETURNS pgqueue.room

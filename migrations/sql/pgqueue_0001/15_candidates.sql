@@ -76,31 +76,43 @@ BEGIN
 END
 $$;
 
--- What a limit's rule says about a job that finds every place taken, besides that it waits. Tells whether
--- the job is gone.
-CREATE FUNCTION pgqueue.turn_away(job_id bigint, bucket text) RETURNS boolean
+-- What a limit's rule says about a new job that finds every place taken, besides that it waits: the job is
+-- cancelled (`gone`), or the older one is that has had a place for the longest time. A running job is asked to stop; one that
+-- the claim with this lease has only just picked is cancelled at once (`displaced`), and its places are free.
+CREATE FUNCTION pgqueue.turn_away(
+    job_id bigint, bucket text, lease bigint, OUT gone boolean, OUT displaced bigint
+)
 LANGUAGE plpgsql AS $$
 DECLARE
     rule pgqueue.limit_rule := pgqueue.rule_of(bucket);
+    why  text := 'job ' || job_id || ' needed its place under the limit ' || bucket;
 BEGIN
-    IF coalesce(rule.when_full, 'wait') = 'wait' THEN
-        RETURN false;
+    gone := false;
+    IF coalesce(rule.when_full, 'wait') = 'wait'
+       OR EXISTS (SELECT FROM pgqueue.job j WHERE j.id = turn_away.job_id AND j.started_at IS NOT NULL) THEN
+        RETURN;  -- who comes back is not new
     END IF;
     IF rule.when_full = 'cancel_newest' THEN
-        IF EXISTS (SELECT FROM pgqueue.job j WHERE j.id = turn_away.job_id AND j.started_at IS NOT NULL) THEN
-            RETURN false;  -- it comes back, and is not new
-        END IF;
-        RETURN pgqueue.bury(turn_away.job_id, NULL, 'cancelled', 'the limit ' || bucket || ' was full');
+        gone := pgqueue.bury(turn_away.job_id, NULL, 'cancelled', 'the limit ' || bucket || ' was full');
+        RETURN;
     END IF;
-    UPDATE pgqueue.job j
-    SET cancel_requested_at = now(),
-        cancel_reason = 'job ' || turn_away.job_id || ' needed its place under the limit ' || turn_away.bucket
+    IF EXISTS (SELECT FROM pgqueue.slot s JOIN pgqueue.job runs ON runs.id = s.job_id AND runs.lease = s.lease
+               WHERE s.bucket = turn_away.bucket AND runs.cancel_reason = why) THEN
+        RETURN;
+    END IF;
+    UPDATE pgqueue.job j SET cancel_requested_at = now(), cancel_reason = why
     WHERE j.id = ANY (ARRAY(
         SELECT runs.id FROM pgqueue.slot s JOIN pgqueue.job runs ON runs.id = s.job_id AND runs.lease = s.lease
-        WHERE s.bucket = turn_away.bucket AND runs.cancel_requested_at IS NULL
+        WHERE s.bucket = turn_away.bucket AND runs.cancel_requested_at IS NULL AND runs.id < turn_away.job_id
         ORDER BY s.taken_at LIMIT 1
         FOR UPDATE OF runs SKIP LOCKED));
-    RETURN false;
+    IF NOT FOUND THEN
+        SELECT s.job_id INTO displaced FROM pgqueue.slot s
+        WHERE s.bucket = turn_away.bucket AND s.lease = turn_away.lease AND s.job_id < turn_away.job_id
+        ORDER BY s.job_id LIMIT 1;
+        DELETE FROM pgqueue.slot s WHERE s.job_id = displaced AND s.lease = turn_away.lease;
+        PERFORM pgqueue.bury(displaced, NULL, 'cancelled', why);
+    END IF;
 END
 $$;
 

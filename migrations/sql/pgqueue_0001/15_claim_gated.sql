@@ -1,3 +1,32 @@
+-- Let a job in under its limits, at the cost of others where the rule of a full one says so: `cleared` are
+-- those that this claim had picked. Otherwise the `hurdle` is the bucket that is full, which `lacks` places or
+-- else tokens, and the job waits unless it is `gone`.
+CREATE FUNCTION pgqueue.admit(
+    buckets text[], weights integer[], lease bigint, job_id bigint, INOUT counted text[], INOUT rooms pgqueue.room[],
+    OUT hurdle text, OUT lacks boolean, OUT gone boolean, OUT cleared bigint[]
+)
+LANGUAGE plpgsql AS $$
+DECLARE
+    displaced bigint;
+BEGIN
+    gone := false;
+    cleared := '{}';
+    LOOP
+        IF displaced IS NOT NULL OR cardinality(counted) >= 100 THEN  -- more are slower to look up than to count
+            PERFORM pgqueue.take_tokens(counted, rooms);
+            counted := '{}';
+            rooms := '{}';
+        END IF;
+        SELECT e.* INTO counted, rooms, hurdle, lacks
+        FROM pgqueue.enter(buckets, weights, admit.lease, admit.job_id, NULL, counted, rooms) AS e;
+        EXIT WHEN NOT lacks;
+        SELECT t.* INTO gone, displaced FROM pgqueue.turn_away(admit.job_id, hurdle, admit.lease) AS t;
+        EXIT WHEN displaced IS NULL;
+        cleared := cleared || displaced;
+    END LOOP;
+END
+$$;
+
 -- Pick up to so many jobs of a queue for the claim with this lease, and close those that cannot run now.
 -- What a closed one does not take of its other limits is there for somebody else who waits for them. A
 -- first id of 0 says that it closed some and stopped before it had looked at all.
@@ -25,6 +54,8 @@ DECLARE
     counted text[] := '{}';
     rooms   pgqueue.room[] := '{}';
     lacks   boolean;
+    gone    boolean;
+    cleared bigint[];
 BEGIN
     WHILE seen AND cardinality(picked) < most AND looked < 1000
     LOOP
@@ -52,18 +83,16 @@ BEGIN
                 CONTINUE;
             END IF;
             hurdle := NULL;
-            lacks := false;
+            gone := false;
             IF paused OR next.order_key IS NOT NULL THEN
                 hurdle := pgqueue.held_back(next.job_id, queue, next.task, next.tags, next.fair_key, next.order_key);
             END IF;
             IF hurdle IS NULL AND under <> '{}' THEN
-                IF cardinality(counted) >= 100 THEN  -- more are slower to look up than to count again
-                    PERFORM pgqueue.take_tokens(counted, rooms);
-                    counted := '{}';
-                    rooms := '{}';
+                SELECT a.* INTO counted, rooms, hurdle, lacks, gone, cleared
+                FROM pgqueue.admit(under, next.weights || ARRAY[1, 1], pick.lease, next.job_id, counted, rooms) AS a;
+                IF cleared <> '{}' THEN
+                    picked := ARRAY(SELECT id FROM unnest(picked) AS id WHERE id <> ALL (cleared));
                 END IF;
-                SELECT e.* INTO counted, rooms, hurdle, lacks
-                FROM pgqueue.enter(under, next.weights || ARRAY[1, 1], pick.lease, next.job_id, NULL, counted, rooms) AS e;
             END IF;
             IF hurdle IS NULL THEN
                 picked := picked || next.job_id;
@@ -73,7 +102,7 @@ BEGIN
                 lanes := lanes || next.fair_key;
                 served := served || next.start + 1 / next.weight::double precision;
                 far := greatest(far, next.start);
-            ELSIF NOT (lacks AND pgqueue.turn_away(next.job_id, hurdle)) THEN
+            ELSIF NOT gone THEN
                 shut := shut || next.job_id;
                 shut_by := shut_by || hurdle;
                 others := others || under;

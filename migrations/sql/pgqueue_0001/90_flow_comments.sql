@@ -159,6 +159,8 @@ COMMENT ON FUNCTION pgqueue.candidates IS
     'Who is next at the gate of a queue, in order. Runs in the caller''s transaction.';
 COMMENT ON FUNCTION pgqueue.held_back IS
     'What keeps a job at the gate from running now, apart from limits; NULL: nothing. Runs in the caller''s transaction.';
+COMMENT ON FUNCTION pgqueue.admit IS
+    'Let a job in under its limits, or say which is full. Runs in the caller''s transaction, under the lock of the gate.';
 COMMENT ON FUNCTION pgqueue.turn_away IS
     'Does what a full limit''s rule says about a newcomer; whether it was cancelled. Runs in the caller''s transaction, under the lock of the gate.';
 COMMENT ON FUNCTION pgqueue.pick IS

@@ -33,7 +33,7 @@ DROP FUNCTION
     pgqueue.age, pgqueue.raise_aged, pgqueue.set_ageing, pgqueue.refuse_above, pgqueue.running, pgqueue.backlog,
     pgqueue.leave, pgqueue.stay, pgqueue.acquire, pgqueue.set_weight, pgqueue.remove_limit, pgqueue.set_limit, pgqueue.count_running,
     pgqueue.nudge,
-    pgqueue.prune_gate, pgqueue.mend_gate, pgqueue.claim_gated, pgqueue.serve, pgqueue.pick, pgqueue.own_limits, pgqueue.turn_away, pgqueue.held_back,
+    pgqueue.prune_gate, pgqueue.mend_gate, pgqueue.claim_gated, pgqueue.serve, pgqueue.pick, pgqueue.admit, pgqueue.own_limits, pgqueue.turn_away, pgqueue.held_back,
     pgqueue.candidates, pgqueue.expire, pgqueue.reopen, pgqueue.closed_by, pgqueue.room_for, pgqueue.open_closed, pgqueue.open_next, pgqueue.settle,
     pgqueue.look_soon, pgqueue.look_at, pgqueue.take_tokens, pgqueue.keep_tokens, pgqueue.enter, pgqueue.refilled_at, pgqueue.room_of, pgqueue.rule_of, pgqueue.sift,
     pgqueue.plan_detours, pgqueue.lock_gate, pgqueue.new_lease,
