@@ -362,8 +362,9 @@ def test_one_newcomer_takes_the_place_of_one(connection: Connection, worker: int
     running = [limited(connection, "two") for _ in range(2)]
     assert next_ids(connection, worker) == running
     newest = limited(connection, "two")
+    reopen = "UPDATE pgqueue.gate SET state = 'open', blocker = NULL WHERE job_id = %s"
     for _ in range(3):  # however often it is looked at
-        connection.execute("UPDATE pgqueue.gate SET state = 'open', blocker = NULL")
+        connection.execute(reopen, [newest])
         assert next_ids(connection, worker) == []
     asked = "SELECT id FROM pgqueue.job WHERE cancel_requested_at IS NOT NULL"
     assert values(connection, asked) == running[:1]
