@@ -27,7 +27,7 @@ class Shell:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(
-            f"{{ {command}\n}} </dev/null\ncode=$?; echo; echo '{MARK}' $code\n"
+            f"{{ {command}\n}} </dev/null\ncode=$?; echo; echo '{MARK}' $code; (exit $code)\n"
         )
         self._process.stdin.flush()
         lines: list[str] = []
@@ -51,16 +51,17 @@ class Shell:
 def differences(shell: Shell, block: str) -> str | None:
     """Run a block. None when all was as shown, else what was not.
 
-    Output that is not shown is not compared, but then the command has to succeed. In shown output
-    `…` stands for any text.
+    Output that is not shown is not compared. In shown output `…` stands for any text. A command
+    has to succeed, unless the page says that it does not: by an `Error: …`, or by asking for `$?`.
     """
-    for command, shown in commands(block):
+    pairs = list(commands(block))
+    following = [*(command for command, _ in pairs[1:]), ""]
+    for (command, shown), after in zip(pairs, following, strict=True):
         printed, code = shell.run(command)
-        if not shown:
-            if code != 0:
-                return f"$ {command}\nexit code {code}:\n{printed}"
-        elif not re.fullmatch(pattern(shown), normal(printed), re.DOTALL):
+        if shown and not re.fullmatch(pattern(shown), normal(printed), re.DOTALL):
             return f"$ {command}\nshown:\n{shown}\nprinted (exit code {code}):\n{printed}"
+        if code != 0 and "$?" not in after and "Error: " not in shown:
+            return f"$ {command}\nexit code {code}, and nothing says so:\n{printed}"
     return None
 
 
