@@ -26,6 +26,8 @@ LANGUAGES = {
     "dockerfile": "configuration of other programs",
 }
 FENCE = re.compile(r"^ *```(\w*)", re.MULTILINE)
+INVISIBLE = re.compile(r"<!-- invisible-code-block: .*?^-->", re.MULTILINE | re.DOTALL)
+SET_UP = re.compile(r"CREATE (TABLE|INDEX|ROLE)|enqueue_now|run_worker|worker\.run")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -78,6 +80,15 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 def test_every_block_says_what_it_is(path: Path) -> None:
     opening = FENCE.findall(path.read_text(encoding="utf-8"))[::2]
     assert set(opening) <= set(LANGUAGES), "a block without a known language would not be tested"
+
+
+def test_what_a_how_to_needs_is_shown() -> None:
+    """A reader who runs the blocks that are printed gets what the tests get."""
+    for path in [*ROOT.glob("docs/how-to/*.md"), *ROOT.glob("docs/explanation/*.md")]:
+        if path.name == "incidents.md":  # its reader has an application, which is in trouble
+            continue
+        for block in INVISIBLE.findall(path.read_text(encoding="utf-8")):
+            assert not SET_UP.search(block), f"{path.name} hides its set-up:\n{block}"
 
 
 def test_every_how_to_ends_with_verify() -> None:
