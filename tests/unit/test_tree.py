@@ -5,9 +5,11 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 HOMES = {
@@ -90,3 +92,24 @@ def test_the_wheel_holds_the_tree_and_nothing_else(tmp_path: Path) -> None:
     assert names - set(shipped()) == set(), "in the wheel only"
     assert set(shipped()) - names == set(), "not in the wheel"
     assert "pgqueue/py.typed" in names
+
+
+def test_a_plain_install_brings_what_async_sqlalchemy_needs() -> None:
+    assert "greenlet" in brought("pgqueue", "", set())
+
+
+def brought(name: str, extra: str, seen: set[tuple[str, str]]) -> set[str]:
+    """The packages that an installation of this one brings along, by their metadata."""
+    if (name, extra) in seen:
+        return set()
+    seen.add((name, extra))
+    try:
+        lines = requires(name) or []
+    except PackageNotFoundError:
+        return {name}
+    found = {name}
+    for requirement in map(Requirement, lines):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+            for wanted in ["", *requirement.extras]:
+                found |= brought(requirement.name, wanted, seen)
+    return found
