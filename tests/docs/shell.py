@@ -51,14 +51,14 @@ class Shell:
 def differences(shell: Shell, block: str) -> str | None:
     """Run a block. None when all was as shown, else what was not.
 
-    Output that is not shown is not compared. In shown output `…` stands for any text. A command
-    has to succeed, unless the page says that it does not: by an `Error: …`, or by asking for `$?`.
+    In shown output `…` stands for any text; where none is shown, none may be printed. A command has
+    to succeed, unless the page says that it does not: by an `Error: …`, or by asking for `$?`.
     """
     pairs = list(commands(block))
     following = [*(command for command, _ in pairs[1:]), ""]
     for (command, shown), after in zip(pairs, following, strict=True):
         printed, code = shell.run(command)
-        if shown and not re.fullmatch(pattern(shown), normal(printed), re.DOTALL):
+        if not re.fullmatch(pattern(shown), normal(printed), re.DOTALL):
             return f"$ {command}\nshown:\n{shown}\nprinted (exit code {code}):\n{printed}"
         if code != 0 and "$?" not in after and "Error: " not in shown:
             return f"$ {command}\nexit code {code}, and nothing says so:\n{printed}"

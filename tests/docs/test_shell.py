@@ -15,7 +15,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     shell.close()
 
 
-@pytest.mark.parametrize("shown", ["", "…", "no…"])
+@pytest.mark.parametrize("shown", ["…", "no…"])
 def test_a_command_that_fails_is_reported(shell: Shell, shown: str) -> None:
     found = differences(shell, f"$ echo nothing; (exit 2)\n{shown}")
     assert found is not None
@@ -33,6 +33,11 @@ def test_a_command_that_fails_is_reported(shell: Shell, shown: str) -> None:
 )
 def test_a_failure_that_the_page_shows_is_as_it_should_be(shell: Shell, block: str) -> None:
     assert differences(shell, block) is None
+
+
+def test_output_that_is_not_shown_is_reported(shell: Shell) -> None:
+    assert differences(shell, "$ echo something") is not None
+    assert differences(shell, "$ true") is None
 
 
 def test_the_exit_code_that_is_shown_is_compared(shell: Shell) -> None:
