@@ -13,6 +13,7 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CONSUMER, MISTAKES = HERE / "consumer.py", HERE / "mistakes.py"
+STRICT = ("--strict", "--config-file=", "--follow-imports=silent", "--no-error-summary")
 EXPECTED = re.compile(r"# expect: ([a-z-]+), (\w+)$")
 
 Reports = dict[Path, dict[int, set[str]]]
@@ -34,9 +35,8 @@ def run(*command: str | Path) -> str:
 
 def mypy() -> Reports:
     """What mypy --strict says, without the settings of this repository."""
-    options = ("--strict", "--config-file=", "--follow-imports=silent", "--no-error-summary")
     found: Reports = defaultdict(lambda: defaultdict(set))
-    for line in run("mypy", *options, "--output=json", CONSUMER, MISTAKES).splitlines():
+    for line in run("mypy", *STRICT, "--output=json", CONSUMER, MISTAKES).splitlines():
         report = json.loads(line)
         if report["severity"] == "error":
             found[ROOT / report["file"]][report["line"]].add(report["code"])
@@ -86,6 +86,21 @@ def test_every_mistake_is_reported_and_nothing_else(checked: tuple[str, Reports]
     assert missed == {}
     surprises = {line: rules for line, rules in reports[MISTAKES].items() if rules}
     assert set(surprises) == set(expected)
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/how-to/transactions-psycopg.md", "docs/how-to/schedules.md"]
+)
+def test_the_first_program_of_a_page_is_accepted(page: str, tmp_path: Path) -> None:
+    """The first file of the page and the first block that is none, as one reads them."""
+    pytest.importorskip("mypy")
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.M | re.S)
+    files = [block for block in blocks if re.match(r"# \w+\.py\n", block)]
+    others = [block for block in blocks if block not in files]
+    name = files[0].split()[1]
+    (tmp_path / name).write_text(files[0], encoding="utf-8")
+    (tmp_path / "program.py").write_text(others[0], encoding="utf-8")
+    assert run("mypy", *STRICT, tmp_path / name, tmp_path / "program.py") == ""
 
 
 def test_the_right_program_is_a_program() -> None:
