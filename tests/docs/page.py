@@ -22,7 +22,7 @@ from pgqueue import PgQueue
 from pgqueue.embedded import EmbeddedServer
 from tests.docs.shell import Shell, differences
 
-FILE_NAME = re.compile(r"# (\w+\.py)\b")
+FILE_NAME = re.compile(r"# ([\w/]+\.py)\b")
 VARIABLES = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
 
 
@@ -100,7 +100,9 @@ class Page:
     def _python(self, example: Example) -> None:
         source = str(example.parsed)
         if named := FILE_NAME.match(source):
-            (self.folder / named[1]).write_text(source, encoding="utf-8")
+            path = self.folder / named[1]
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(source, encoding="utf-8")
             return
         lines = "\n" * (example.line + example.parsed.line_offset)
         code = compile(
