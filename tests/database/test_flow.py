@@ -1,6 +1,6 @@
 """Flow options in plain SQL: stored as they will be read, refused with what to do."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -19,6 +19,8 @@ A_LIMIT = (
     "A name has 1 to 200 bytes, a weight lies between 1 and 9999999; "
     "the limits of its queue and its task hold for a job anyway."
 )
+AN_INSTANT = 'For example: "2030-01-01T12:00:00Z".'
+A_DURATION = 'For example: "5 minutes".'
 REFUSED: list[tuple[Any, str, str]] = [
     ([], "flow is a JSON object, got array", FOR_EXAMPLE),
     ("x", "flow is a JSON object, got string", FOR_EXAMPLE),
@@ -48,6 +50,16 @@ REFUSED: list[tuple[Any, str, str]] = [
         {"on_failure": "stop", "order_key": "a"},
         'on_failure is "block" or "skip", and goes with an order_key',
         "block: the next of the key waits while the first is retried; skip: it goes ahead.",
+    ),
+    *(
+        ({field: given}, f"{field} is an instant between the years 2 and 9998", AN_INSTANT)
+        for field in ("expires_at", "retry_until")
+        for given in ("garbage", "2030-13-01", "infinity", "0001-01-01", "", 5, None, {})
+    ),
+    *(
+        ({field: given}, f"{field} is longer than zero, at most 1000 years", A_DURATION)
+        for field in ("expires_in", "retry_for")
+        for given in ("-1 hour", "0 s", "365001 days", None)
     ),
 ]
 
@@ -116,3 +128,49 @@ def test_a_retry_budget_alone_needs_no_gate(connection: Connection) -> None:
     id = enqueue(connection, flow={"retry_for": "1 hour"})
     assert existing_job(connection, id)["state"] == "queued"
     assert rows(connection, "SELECT FROM pgqueue.gate") == []
+
+
+def test_an_instant_is_stored_as_it_was_meant(connection: Connection) -> None:
+    """Whoever reads it may do so on another day, in another zone, with another order of fields."""
+    connection.execute("SET timezone = 'America/New_York'")
+    connection.execute("SET datestyle = 'ISO, DMY'")
+    id = enqueue(connection, flow={"expires_at": "01/02/2100 12:00:00", "retry_until": "tomorrow"})
+    stored = existing_job(connection, id)["flow"]
+    assert stored["expires_at"] == "2100-02-01T12:00:00-05:00"
+    assert datetime.fromisoformat(stored["retry_until"]).tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [
+        {"expires_at": "garbage"},
+        {"expires_at": 5},
+        {"expires_at": "infinity"},
+        {"retry_until": "garbage"},
+        {"retry_until": "0001-01-01"},
+        {"limits": ["stripe"]},
+        {"limits": {"stripe": "one"}},
+        {"limits": {"stripe": 0}},
+        {"limits": None},
+    ],
+    ids=str,
+)
+def test_a_row_by_hand_keeps_no_other_job_from_becoming_due(
+    connection: Connection, flow: dict[str, Any]
+) -> None:
+    """promote() and fail() read the flow of many jobs in one go."""
+    id = enqueue(connection, run_at="2100-01-01", flow={"fair_key": "a"})
+    with pytest.raises((psycopg.errors.DataError, psycopg.errors.IntegrityError)):
+        connection.execute("UPDATE pgqueue.job SET flow = %s", [Jsonb(flow)])
+    connection.execute("UPDATE pgqueue.job SET run_at = now()")
+    connection.execute("SELECT pgqueue.promote()")
+    assert existing_job(connection, id)["state"] == "blocked"
+
+
+def test_what_a_row_by_hand_may_say(connection: Connection) -> None:
+    id = enqueue(connection, run_at="2100-01-01", flow={"fair_key": "a"})
+    flow = {"limits": {"stripe": 1.5}, "expires_at": "2100-01-02", "retry_until": None}
+    connection.execute("UPDATE pgqueue.job SET flow = %s, run_at = now()", [Jsonb(flow)])
+    connection.execute("SELECT pgqueue.promote()")
+    gate = row(connection, "SELECT * FROM pgqueue.gate WHERE job_id = %s", id)
+    assert (gate["buckets"], gate["weights"]) == (["stripe"], [2])

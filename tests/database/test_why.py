@@ -482,7 +482,7 @@ def test_expiry(connection: Connection) -> None:
         "It is cancelled unless it starts by T."
     )
     assert codes(connection, id) == ["next", "expires"]
-    late = enqueue(connection, flow={"expires_in": "0 s"})
+    late = enqueue(connection, flow={"expires_at": "2020-01-01T00:00:00Z"})
     assert why(connection, late) == (
         "It was to start by T, and is cancelled at the next look at the gate."
     )

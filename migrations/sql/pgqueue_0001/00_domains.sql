@@ -48,5 +48,16 @@ CREATE DOMAIN pgqueue.meta AS jsonb
 COMMENT ON DOMAIN pgqueue.meta IS 'What travels with a job and means nothing to pgqueue.';
 
 CREATE DOMAIN pgqueue.flow AS jsonb
-    CONSTRAINT "flow is a JSON object" CHECK (jsonb_typeof(VALUE) = 'object');
+    CONSTRAINT "flow is a JSON object" CHECK (jsonb_typeof(VALUE) = 'object')
+    -- What check_flow() sees to. Who writes a row by hand must not stop those that read all rows, either.
+    CONSTRAINT "times of flow lie between the years 2 and 9998"
+    CHECK (VALUE IS NULL
+           OR (VALUE ->> 'expires_at')::timestamptz >= '0002-01-01 00:00:00+00'
+              AND (VALUE ->> 'expires_at')::timestamptz < '9999-01-01 00:00:00+00'
+              AND (VALUE ->> 'retry_until')::timestamptz >= '0002-01-01 00:00:00+00'
+              AND (VALUE ->> 'retry_until')::timestamptz < '9999-01-01 00:00:00+00')
+    CONSTRAINT "limits of flow are an object of weights"
+    CHECK (VALUE IS NULL
+           OR jsonb_typeof(VALUE -> 'limits') = 'object'
+              AND NOT VALUE @? '$.limits.* ? (@.type() != "number" || @ < 1 || @ > 9999999)');
 COMMENT ON DOMAIN pgqueue.flow IS 'The flow options of a job, in the form that check_flow() gives them.';

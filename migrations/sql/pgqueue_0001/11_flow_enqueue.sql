@@ -19,7 +19,7 @@ BEGIN
     FROM pgqueue.job j,
     LATERAL (
         SELECT coalesce(array_agg(l.key ORDER BY l.key), '{}') AS buckets,
-               coalesce(array_agg(l.value::integer ORDER BY l.key), '{}') AS weights
+               coalesce(array_agg(l.value::numeric::integer ORDER BY l.key), '{}') AS weights
         FROM jsonb_each_text(j.flow -> 'limits') AS l
     ) AS held
     WHERE j.id = ANY (ids) AND j.blocked
@@ -63,10 +63,9 @@ BEGIN
         IF field = 'unique' THEN
             checked := jsonb_set(checked, '{unique}', pgqueue.check_unique(part));
         END IF;
-        IF field IN ('expires_in', 'retry_for') THEN
+        IF field IN ('expires_in', 'expires_at', 'retry_for', 'retry_until') THEN
             checked := checked || jsonb_build_object(
-                CASE field WHEN 'retry_for' THEN 'retry_until' ELSE 'expires_at' END,
-                now() + (part #>> '{}')::interval);
+                CASE WHEN field ~ '^retry' THEN 'retry_until' ELSE 'expires_at' END, pgqueue.check_time(field, part));
         END IF;
     END LOOP;
     IF flow ? 'on_failure' AND (flow ->> 'on_failure' NOT IN ('block', 'skip') OR NOT flow ? 'order_key') THEN
@@ -75,6 +74,32 @@ BEGIN
                   HINT = 'block: the next of the key waits while the first is retried; skip: it goes ahead.';
     END IF;
     RETURN checked;
+END
+$$;
+
+-- The instant that a field of flow means: a duration counts from now. Whoever is to read it later, as for
+-- all jobs that are due, would stumble over what is none.
+CREATE FUNCTION pgqueue.check_time(field text, given jsonb) RETURNS timestamptz
+LANGUAGE plpgsql AS $$
+DECLARE
+    said text := given #>> '{}';
+BEGIN
+    IF field IN ('expires_in', 'retry_for') THEN
+        IF (said::interval BETWEEN interval '1 microsecond' AND interval '365000 days') IS NOT TRUE THEN
+            RAISE EXCEPTION 'pgqueue: % is longer than zero, at most 1000 years', field
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: "5 minutes".';
+        END IF;
+        RETURN now() + said::interval;
+    END IF;
+    IF jsonb_typeof(given) = 'string' THEN
+        BEGIN
+            RETURN said::pgqueue.run_at;
+        EXCEPTION WHEN data_exception OR check_violation THEN
+            NULL;  -- our own words follow
+        END;
+    END IF;
+    RAISE EXCEPTION 'pgqueue: % is an instant between the years 2 and 9998', field
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: "2030-01-01T12:00:00Z".';
 END
 $$;
 

@@ -122,6 +122,8 @@ COMMENT ON FUNCTION pgqueue.line_up IS
     'Brings blocked jobs to the gate. Runs in the caller''s transaction. For the functions of this schema.';
 COMMENT ON FUNCTION pgqueue.check_flow IS
     'The stored form of flow options, or an error that says what is wrong. Runs in the caller''s transaction.';
+COMMENT ON FUNCTION pgqueue.check_time IS
+    'The instant that a time in flow options means, or an error. Runs in the caller''s transaction.';
 COMMENT ON FUNCTION pgqueue.check_limits IS
     'Limits as an object of buckets and weights, or an error. Runs in the caller''s transaction.';
 COMMENT ON FUNCTION pgqueue.enqueue_with IS

@@ -37,7 +37,7 @@ DROP FUNCTION
     pgqueue.candidates, pgqueue.expire, pgqueue.reopen, pgqueue.closed_by, pgqueue.room_for, pgqueue.open_closed, pgqueue.open_next, pgqueue.settle,
     pgqueue.look_soon, pgqueue.look_at, pgqueue.take_tokens, pgqueue.keep_tokens, pgqueue.enter, pgqueue.refilled_at, pgqueue.room_of, pgqueue.rule_of, pgqueue.sift,
     pgqueue.plan_detours, pgqueue.lock_gate, pgqueue.new_lease,
-    pgqueue.enqueue_many_with, pgqueue.enqueue_with, pgqueue.check_limits, pgqueue.check_flow, pgqueue.line_up,
+    pgqueue.enqueue_many_with, pgqueue.enqueue_with, pgqueue.check_limits, pgqueue.check_time, pgqueue.check_flow, pgqueue.line_up,
     pgqueue.prune, pgqueue.drop_partitions, pgqueue.add_partition,
     pgqueue.report_progress, pgqueue.await_job, pgqueue.resume_queue, pgqueue.pause_queue, pgqueue.retry,
     pgqueue.cancel,
