@@ -78,6 +78,23 @@ class Flow:
             check_instant(self.expires, "expires")
         if self.retry_for is not None:
             check_duration(self.retry_for, "retry_for")
+        if isinstance(self.unique, Debounce):
+            self.check_due(seconds(self.unique.delay, "delay"))
+
+    def check_due(self, due: datetime | timedelta | None) -> None:
+        """Raises InvalidOption for a job that would expire before it is due. The database compares
+        an instant with a duration, for it owns the clock.
+        """
+        late = False
+        if isinstance(due, timedelta) and isinstance(self.expires, timedelta):
+            late = due > timedelta(0) and due >= self.expires
+        elif isinstance(due, datetime) and isinstance(self.expires, datetime):
+            late = due >= self.expires
+        if late:
+            raise InvalidOption(
+                f"the job would expire before it is due: expires is {self.expires}, but it is due "
+                f"{'at' if isinstance(due, datetime) else 'after'} {due}."
+            )
 
     @property
     def names(self) -> frozenset[str]:

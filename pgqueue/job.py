@@ -55,6 +55,8 @@ class JobOptions:
         rule = self.flow and self.flow.unique
         if rule and rule.sets_time and (self.run_at is not None or self.delay is not None):
             raise InvalidOption("debounce says when the job runs: leave run_at and delay out.")
+        if self.flow is not None:
+            self.flow.check_due(self.run_at or self.delay)
         if self.max_backlog is not None:
             check_integer(self.max_backlog, "max_backlog", 1, 1_000_000_000)
         if self.timeout is not None:

@@ -208,6 +208,8 @@ def schedule_parameters(
             'on_conflict="raise" would raise where nobody listens. Let the unique key of a '
             'scheduled job "skip" or "replace".'
         )
+    if options.flow is not None:
+        options.flow.check_due(schedule.spread)
     if schedule.overlap == "queue" and options.flow is not None and options.flow.order_key:
         raise InvalidOption(
             'overlap="queue" and order_key= exclude each other: the jobs stand in one line '

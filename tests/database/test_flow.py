@@ -21,6 +21,7 @@ A_LIMIT = (
 )
 AN_INSTANT = 'For example: "2030-01-01T12:00:00Z".'
 A_DURATION = 'For example: "5 minutes".'
+DEBOUNCE = {"key": "k", "while": "queued", "on_conflict": "replace"}
 REFUSED: list[tuple[Any, str, str]] = [
     ([], "flow is a JSON object, got array", FOR_EXAMPLE),
     ("x", "flow is a JSON object, got string", FOR_EXAMPLE),
@@ -122,6 +123,50 @@ def test_it_is_stored_in_one_form(connection: Connection, many: bool) -> None:
     assert (gate["buckets"], gate["weights"]) == (["stripe", "tenant:42"], [1, 1])
     assert (gate["order_key"], gate["fair_key"]) == ("customer 42", "ä😀 %s")
     assert (gate["skips_failing"], gate["state"]) == (True, "open")
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["enqueue", "enqueue_many"])
+@pytest.mark.parametrize(
+    ("options", "flow"),
+    [
+        ({"run_at": "2100-01-02Z"}, {"expires_at": "2100-01-01T00:00:00Z"}),
+        ({"run_at": "2100-01-01Z"}, {"expires_at": "2100-01-01T00:00:00Z"}),
+        ({"run_at": "2100-01-01Z"}, {"expires_in": "1 hour"}),
+        ({}, {"expires_in": "2 s", "unique": {**DEBOUNCE, "delay": "8 s"}}),
+    ],
+)
+def test_no_job_expires_before_it_is_due(
+    connection: Connection, options: dict[str, Any], flow: dict[str, Any], many: bool
+) -> None:
+    def attempt() -> None:
+        if many:
+            given = [{"task": "t"}, {"task": "t", "flow": flow, **options}]
+            connection.execute(ENQUEUE_MANY, [Jsonb(given)])
+        else:
+            enqueue(connection, flow=flow, **options)
+
+    with pytest.raises(psycopg.errors.InvalidParameterValue) as caught:
+        attempt()
+    told = "pgqueue: the job would expire before it is due, at "
+    assert str(caught.value.diag.message_primary).startswith(told)
+    assert caught.value.diag.message_hint == "Let it expire later, or run earlier."
+    assert rows(connection, "SELECT FROM pgqueue.job") == []
+
+
+def test_a_delay_is_shorter_than_the_expiry(connection: Connection) -> None:
+    many = [{"task": "t", "delay": "2 hours", "flow": {"expires_in": "1 hour"}}]
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="before it is due"):
+        connection.execute(ENQUEUE_MANY, [Jsonb(many)])
+    many[0]["flow"] = {"expires_in": "3 hours"}
+    (id,) = values(connection, ENQUEUE_MANY, Jsonb(many))
+    assert existing_job(connection, id)["state"] == "scheduled"
+
+
+def test_a_job_that_is_due_may_come_too_late(connection: Connection) -> None:
+    """As when a message was under way for long: it is cancelled, and says why."""
+    flow = {"expires_at": "2020-01-02T00:00:00Z"}
+    id = enqueue(connection, run_at="2020-01-03Z", flow=flow)
+    assert existing_job(connection, id)["state"] == "blocked"
 
 
 def test_a_retry_budget_alone_needs_no_gate(connection: Connection) -> None:

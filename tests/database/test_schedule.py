@@ -6,7 +6,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.errors import CheckViolation, DuplicateObject, LockNotAvailable, UniqueViolation
+from psycopg.errors import (
+    CheckViolation,
+    DuplicateObject,
+    InvalidParameterValue,
+    LockNotAvailable,
+    UniqueViolation,
+)
 from psycopg.types.json import Jsonb
 
 from tests.support import claim_one, complete, register, row, rows, value, values
@@ -417,6 +423,13 @@ def test_a_deleted_one_can_be_made_anew(connection: Connection, guard: Guard, re
 @pytest.mark.parametrize("verb", ["pause", "resume", "run", "delete"])
 def test_what_is_not_there(connection: Connection, verb: str) -> None:
     assert not value(connection, f"SELECT pgqueue.{verb}_schedule('s')")
+
+
+def test_jitter_is_shorter_than_the_expiry(connection: Connection) -> None:
+    flow = Jsonb({"expires_in": "1 minute"})
+    with pytest.raises(InvalidParameterValue, match="would expire before it is due"):
+        put(connection, every="1 hour", jitter="2 minutes", flow=flow)
+    assert put(connection, every="1 hour", jitter="30 seconds", flow=flow)
 
 
 @pytest.mark.parametrize(

@@ -489,11 +489,38 @@ def test_expiry(connection: Connection) -> None:
     assert codes(connection, late) == ["expired"]
 
 
+def test_an_expiry_before_its_time(connection: Connection) -> None:
+    """Whatever moved it there: an operator, or a worker that was late."""
+    register(connection)
+    id = enqueue(connection, run_at="2100-01-01", flow={"expires_at": "2100-01-02T00:00:00Z"})
+    in_time = "It is scheduled for T. It is cancelled unless it starts by T."
+    assert why(connection, id) == in_time
+    too_late = "It cannot start by T, as it has to, and is cancelled when it comes to the gate."
+    connection.execute("UPDATE pgqueue.job SET run_at = '2100-01-03'")
+    assert why(connection, id) == f"It is scheduled for T. {too_late}"
+    assert codes(connection, id) == ["scheduled", "expires"]
+    connection.execute("""UPDATE pgqueue.job SET flow = '{"expires_at": "2020-01-01"}'""")
+    assert why(connection, id) == f"It is scheduled for T. {too_late}"
+    connection.execute("UPDATE pgqueue.job SET run_at = '2020-01-02'")
+    assert why(connection, id) == (
+        f"It was due at T, and a live worker puts it in line within seconds. {too_late}"
+    )
+
+
+def test_an_expiry_is_about_the_first_start(connection: Connection) -> None:
+    worker = register(connection)
+    id = enqueue(connection, flow={"expires_in": "1 hour"})
+    (claimed,) = claim_gated(connection, worker)
+    failed = "SELECT pgqueue.fail(%s, %s, '2 hours', 'E', 'm')"
+    value(connection, failed, id, claimed["lease"])
+    assert codes(connection, id) == ["retrying"]
+
+
 # Several at once
 
 
 def test_the_first_that_must_go_away_comes_first(connection: Connection) -> None:
-    flow = {"fair_key": "acme", "expires_in": "2 days"}
+    flow = {"fair_key": "acme", "expires_at": "2100-01-02T00:00:00Z"}
     id = enqueue(
         connection, run_at=datetime(2100, 1, 1, tzinfo=UTC), tags=["slow", "big"], flow=flow
     )

@@ -264,6 +264,11 @@ def test_what_cannot_be_put(app: PgQueue) -> None:
             every,
             "would raise where nobody listens",
         ),
+        (
+            sync.using(expires=60).job("eu"),
+            Schedule(every=3600, jitter=60),
+            "would expire before it is due",
+        ),
     ):
         with pytest.raises(InvalidOption, match=why):
             handle.put(None, job, schedule)  # type: ignore[call-overload]  # that is the mistake

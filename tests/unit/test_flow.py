@@ -7,10 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from pgqueue import By, InvalidArguments, InvalidOption, Limit, PgQueue, Task
+from pgqueue import By, Debounce, InvalidArguments, InvalidOption, Limit, PgQueue, Task
 
 NAIVE = datetime(2026, 11, 22)  # noqa: DTZ001 - the mistake
 SOME = UUID("12345678-1234-5678-1234-567812345678")
+SOON = datetime(2100, 1, 1, tzinfo=UTC)
 NO_FORM = "Other types have no single written form."
 
 
@@ -88,6 +89,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "Give it a zone: datetime.now(UTC), or value.astimezone().",
     ),
     ({"retry_for": -1}, "retry_for must be positive, got -1 seconds."),
+    (
+        {"expires": 8, "debounce": Debounce(delay=8, key="k")},
+        "the job would expire before it is due: expires is 0:00:08, but it is due after 0:00:08.",
+    ),
     (
         {"retry_for": timedelta(days=400_000)},
         "retry_for is at most 1000 years, got 400000 days, 0:00:00.",
@@ -214,3 +219,26 @@ def test_times(send: Task[..., Any]) -> None:
         "expires_in": "90.000000 seconds",
         "retry_for": "3600.000000 seconds",
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"expires": 2, "delay": 8}, "expires is 0:00:02, but it is due after 0:00:08."),
+        ({"expires": SOON, "run_at": SOON}, f"expires is {SOON}, but it is due at {SOON}."),
+    ],
+)
+def test_no_job_expires_before_it_is_due(
+    send: Task[..., Any], options: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        send.using(**options)
+    assert str(caught.value) == f"the job would expire before it is due: {why}"
+
+
+def test_an_expiry_lies_after_the_start(send: Task[..., Any]) -> None:
+    for start in (0, 1, timedelta(seconds=1.5)):
+        assert flow(send, delay=start, expires=2) == {"expires_in": "2.000000 seconds"}
+    early = SOON - timedelta(microseconds=1)
+    assert flow(send, run_at=early, expires=SOON) == {"expires_at": SOON.isoformat()}
+    assert flow(send, run_at=SOON, expires=2) is not None  # the database's clock decides

@@ -101,7 +101,8 @@ DECLARE
 BEGIN
     PERFORM pgqueue.check_args(put_schedule.args, put_schedule.max_args_bytes);
     IF put_schedule.flow IS NOT NULL THEN
-        PERFORM pgqueue.check_flow(put_schedule.flow);
+        PERFORM pgqueue.check_flow(
+            put_schedule.flow, CASE WHEN put_schedule.flow ? 'expires_in' THEN now() + put_schedule.jitter END);
     END IF;
     SELECT s.* INTO known FROM pgqueue.schedule s WHERE s.name = put_schedule.name;
     IF known.error IS NULL

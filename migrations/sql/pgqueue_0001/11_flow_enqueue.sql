@@ -30,8 +30,8 @@ END
 $$;
 
 -- Check what an enqueuer says about flow, and give it its stored form: instants instead of durations,
--- limits with their weights.
-CREATE FUNCTION pgqueue.check_flow(flow jsonb) RETURNS jsonb
+-- limits with their weights. A job for later must not expire before it is due.
+CREATE FUNCTION pgqueue.check_flow(flow jsonb, due timestamptz DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 DECLARE
     checked jsonb;
@@ -72,6 +72,11 @@ BEGIN
         RAISE EXCEPTION 'pgqueue: on_failure is "block" or "skip", and goes with an order_key'
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'block: the next of the key waits while the first is retried; skip: it goes ahead.';
+    END IF;
+    due := coalesce(now() + (checked #>> '{unique,delay}')::interval, due);
+    IF due > now() AND due >= (checked ->> 'expires_at')::timestamptz THEN
+        RAISE EXCEPTION 'pgqueue: the job would expire before it is due, at %', due
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Let it expire later, or run earlier.';
     END IF;
     RETURN checked;
 END
@@ -148,7 +153,7 @@ CREATE FUNCTION pgqueue.enqueue_with(
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    checked jsonb := pgqueue.check_flow(enqueue_with.flow);
+    checked jsonb := pgqueue.check_flow(enqueue_with.flow, enqueue_with.run_at);
     due     timestamptz := coalesce(enqueue_with.run_at, now());
     gated   boolean := pgqueue.is_gated(checked);
     own_id  bigint := nextval('pgqueue.job_id_seq');
@@ -220,7 +225,8 @@ BEGIN
     FROM jsonb_array_elements(jobs) AS job WHERE pg_column_size(job) > 800;
     WITH given AS MATERIALIZED (
         SELECT given.*, coalesce(given.run_at, now() + given.delay, now()) AS due,
-               CASE WHEN given.flow IS NOT NULL THEN pgqueue.check_flow(given.flow) END AS checked
+               CASE WHEN given.flow IS NOT NULL
+                    THEN pgqueue.check_flow(given.flow, coalesce(given.run_at, now() + given.delay)) END AS checked
         FROM ROWS FROM (
             jsonb_to_recordset(jobs) AS (
                 task text, args jsonb, queue text, priority smallint, run_at timestamptz,

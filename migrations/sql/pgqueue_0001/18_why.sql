@@ -36,7 +36,9 @@ BEGIN
         RETURN QUERY SELECT r.* FROM pgqueue.why_running(asked) AS r;
         RETURN;
     END IF;
-    until := (asked.flow ->> 'expires_at')::timestamptz;
+    IF asked.started_at IS NULL THEN
+        until := (asked.flow ->> 'expires_at')::timestamptz;
+    END IF;
     IF until <= statement_timestamp() AND asked.blocked THEN
         code := 'expired';
         sentence := format('It was to start by %s, and is cancelled at the next look at the gate.', pgqueue.say(until));
@@ -58,7 +60,10 @@ BEGIN
     END LOOP;
     IF until IS NOT NULL THEN
         code := 'expires';
-        sentence := format('It is cancelled unless it starts by %s.', pgqueue.say(until));
+        sentence := format(CASE WHEN until > greatest(asked.run_at, statement_timestamp())
+                                THEN 'It is cancelled unless it starts by %s.'
+                                ELSE 'It cannot start by %s, as it has to, and is cancelled when it comes to the gate.' END,
+                           pgqueue.say(until));
         details := jsonb_build_object('expires_at', pgqueue.instant(until));
         RETURN NEXT;
     END IF;

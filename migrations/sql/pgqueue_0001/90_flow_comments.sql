@@ -121,7 +121,8 @@ COMMENT ON FUNCTION pgqueue.is_gated IS
 COMMENT ON FUNCTION pgqueue.line_up IS
     'Brings blocked jobs to the gate. Runs in the caller''s transaction. For the functions of this schema.';
 COMMENT ON FUNCTION pgqueue.check_flow IS
-    'The stored form of flow options, or an error that says what is wrong. Runs in the caller''s transaction.';
+    'The stored form of flow options of a job that is due then, or an error that says what is wrong. Runs in the '
+    'caller''s transaction.';
 COMMENT ON FUNCTION pgqueue.check_time IS
     'The instant that a time in flow options means, or an error. Runs in the caller''s transaction.';
 COMMENT ON FUNCTION pgqueue.check_limits IS
