@@ -140,7 +140,9 @@ class FlowOptions(TypedDict, total=False):
     expires: timedelta | float | datetime
     """A job that was not started by then is cancelled. A duration counts from the enqueueing."""
     retry_for: timedelta | float
-    """No attempt begins later than so long after the enqueueing."""
+    """No retry is scheduled for later than so long after the enqueueing. The first attempt and what
+    follows a snooze may begin later; `expires` bounds the first.
+    """
     unique: Unique | None
     """At most one such job at a time. Of this and the next three a job has one; None: no longer."""
     debounce: Debounce | None
