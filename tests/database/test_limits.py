@@ -456,11 +456,30 @@ def test_a_place_outside_of_jobs_that_nobody_keeps_is_free(
     connection: Connection, worker: int
 ) -> None:
     limit(connection, "stripe", concurrency=1)
-    token = value(connection, "SELECT token FROM pgqueue.acquire('stripe', 1, '0 seconds')")
+    token = value(connection, "SELECT token FROM pgqueue.acquire('stripe', 1, '1 microsecond')")
     job = limited(connection, "stripe")
     assert next_ids(connection, worker) == [job]
     assert value(connection, "SELECT pgqueue.stay(%s)", token) is False
     assert rows(connection, "SELECT * FROM pgqueue.slot WHERE job_id = 0") == []
+
+
+@pytest.mark.parametrize("weight", [0, -1000, 10_000_000, None])
+def test_a_weight_gives_nothing_back(connection: Connection, weight: int | None) -> None:
+    limit(connection, "api", rate=10, per="1 day")
+    acquire = "SELECT token, wait FROM pgqueue.acquire('api', weight => %s)"
+    assert row(connection, acquire, 10)["token"] is not None
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="a weight lies between 1 and"):
+        connection.execute(acquire.encode(), [weight])
+    assert row(connection, acquire, 1)["token"] is None
+
+
+@pytest.mark.parametrize("lease_for", ["0 s", "-1 s", None])
+def test_a_place_is_kept_for_a_time(connection: Connection, lease_for: str | None) -> None:
+    token = value(connection, "SELECT token FROM pgqueue.acquire('stripe')")
+    for refused, first in (("acquire('stripe', 1, %s)", []), ("stay(%s, %s)", [token])):
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="longer than zero"):
+            connection.execute(f"SELECT pgqueue.{refused}".encode(), [*first, lease_for])
+    assert value(connection, "SELECT pgqueue.stay(%s)", token) is True
 
 
 def test_a_rate_tells_when_to_ask_again(connection: Connection) -> None:
@@ -487,7 +506,7 @@ def test_a_place_that_ran_out_is_not_kept(
 ) -> None:
     guarded = guard("stay", " AND s.expires_at > clock_timestamp()")
     limit(connection, "stripe", concurrency=1)
-    token = value(connection, "SELECT token FROM pgqueue.acquire('stripe', 1, '0 seconds')")
+    token = value(connection, "SELECT token FROM pgqueue.acquire('stripe', 1, '1 microsecond')")
     assert value(connection, "SELECT pgqueue.stay(%s)", token) is not guarded
 
 
@@ -617,7 +636,7 @@ def test_a_place_somebody_is_giving_back_holds_up_nobody(
     connection: Connection, other: Connection, worker: int
 ) -> None:
     limit(connection, "stripe", concurrency=2)
-    token = value(connection, "SELECT token FROM pgqueue.acquire('stripe', 1, '0 seconds')")
+    token = value(connection, "SELECT token FROM pgqueue.acquire('stripe', 1, '1 microsecond')")
     job = limited(connection, "stripe")
     other.execute("BEGIN")
     other.execute("SELECT pgqueue.leave(%s)", [token])

@@ -94,6 +94,10 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cach
 DECLARE
     entry record;
 BEGIN
+    IF (weight BETWEEN 1 AND 9999999 AND lease_for > interval '0') IS NOT TRUE THEN
+        RAISE EXCEPTION 'pgqueue: a weight lies between 1 and 9999999, and lease_for is longer than zero'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a place back with leave().';
+    END IF;
     PERFORM pgqueue.lock_gate();
     PERFORM pgqueue.settle();
     token := pgqueue.new_lease();
@@ -113,6 +117,10 @@ $$;
 CREATE FUNCTION pgqueue.stay(token bigint, lease_for interval DEFAULT '30 seconds') RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF (lease_for > interval '0') IS NOT TRUE THEN
+        RAISE EXCEPTION 'pgqueue: lease_for is longer than zero'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a place back with leave().';
+    END IF;
     UPDATE pgqueue.slot s SET expires_at = clock_timestamp() + lease_for
     WHERE s.lease = stay.token AND s.job_id = 0 AND s.expires_at > clock_timestamp();
     RETURN FOUND;
