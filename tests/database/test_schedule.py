@@ -438,7 +438,12 @@ def test_jitter_is_shorter_than_the_expiry(connection: Connection) -> None:
         ({"cron": "@daily", "every": "1 day"}, "a schedule has one of cron, every and at"),
         ({"every": "0.5 seconds"}, "every is 1 second to 1000 years, without months"),
         ({"every": "1 month"}, "every is 1 second to 1000 years, without months"),
-        ({"jitter": "2 days"}, "jitter lies between zero and a day"),
+        ({"every": "1 week", "jitter": "2 days"}, "jitter lies between zero and a day"),
+        ({"every": "1 minute", "jitter": "1 minute"}, "jitter is shorter than every"),
+        (
+            {"flow": Jsonb({"unique": {"key": "k", "on_conflict": "raise"}})},
+            "the unique key of a scheduled job raises nothing",
+        ),
         ({"missed": "none"}, "missed is skip, latest or all"),
         ({"overlap": "none"}, "overlap is allow, skip or queue"),
         ({"most_missed": 0}, "most_missed lies between 1 and 10000"),

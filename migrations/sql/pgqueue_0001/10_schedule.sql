@@ -21,7 +21,9 @@ CREATE TABLE pgqueue.schedule (
         CONSTRAINT "meta is a JSON object" CHECK (jsonb_typeof(meta) = 'object'),
     flow         jsonb
         CONSTRAINT "overlap queue and order_key exclude each other"
-        CHECK (overlap <> 'queue' OR NOT coalesce(flow ? 'order_key', false)),
+        CHECK (overlap <> 'queue' OR NOT coalesce(flow ? 'order_key', false))
+        CONSTRAINT "the unique key of a scheduled job raises nothing"
+        CHECK (flow #>> '{unique,on_conflict}' <> 'raise'),
     cron         text
         CONSTRAINT "cron has 1 to 200 bytes" CHECK (octet_length(cron) BETWEEN 1 AND 200),
     every        interval
@@ -35,7 +37,8 @@ CREATE TABLE pgqueue.schedule (
         CONSTRAINT "timezone has 1 to 100 bytes" CHECK (octet_length(timezone) BETWEEN 1 AND 100),
     jitter       interval NOT NULL DEFAULT interval '0'
         CONSTRAINT "jitter lies between zero and a day"
-        CHECK (jitter >= interval '0' AND jitter <= interval '1 day'),
+        CHECK (jitter >= interval '0' AND jitter <= interval '1 day')
+        CONSTRAINT "jitter is shorter than every" CHECK (jitter < every),
     missed       text NOT NULL DEFAULT 'latest'
         CONSTRAINT "missed is skip, latest or all" CHECK (missed IN ('skip', 'latest', 'all')),
     most_missed  integer NOT NULL DEFAULT 100
