@@ -169,6 +169,13 @@ def test_a_job_that_is_due_may_come_too_late(connection: Connection) -> None:
     assert existing_job(connection, id)["state"] == "blocked"
 
 
+@pytest.mark.parametrize("limits", [[], {}], ids=str)
+def test_no_limits_are_none(connection: Connection, limits: Any) -> None:
+    id = enqueue(connection, flow={"limits": limits})
+    found = existing_job(connection, id)
+    assert (found["state"], found["flow"]) == ("queued", {})
+
+
 def test_a_retry_budget_alone_needs_no_gate(connection: Connection) -> None:
     id = enqueue(connection, flow={"retry_for": "1 hour"})
     assert existing_job(connection, id)["state"] == "queued"

@@ -78,7 +78,7 @@ BEGIN
         RAISE EXCEPTION 'pgqueue: the job would expire before it is due, at %', due
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Let it expire later, or run earlier.';
     END IF;
-    RETURN checked;
+    RETURN CASE WHEN checked -> 'limits' = '{}' THEN checked - 'limits' ELSE checked END;
 END
 $$;
 
@@ -116,7 +116,7 @@ DECLARE
     bad     text;
 BEGIN
     IF jsonb_typeof(limits) = 'array' THEN
-        SELECT jsonb_object_agg(bucket, 1) INTO weighed FROM jsonb_array_elements_text(limits) AS bucket;
+        SELECT coalesce(jsonb_object_agg(bucket, 1), '{}') INTO weighed FROM jsonb_array_elements_text(limits) AS bucket;
     END IF;
     IF jsonb_typeof(weighed) IS DISTINCT FROM 'object' THEN
         RAISE EXCEPTION 'pgqueue: limits are an array of names, or an object of names and weights'
