@@ -489,6 +489,11 @@ def test_expiry(connection: Connection) -> None:
     assert codes(connection, late) == ["expired"]
 
 
+def test_there_is_nothing_to_say_of_no_job(connection: Connection) -> None:
+    assert value(connection, "SELECT pgqueue.why(NULL)") is None
+    assert rows(connection, "SELECT * FROM pgqueue.reasons(NULL)") == []
+
+
 def test_an_expiry_before_its_time(connection: Connection) -> None:
     """Whatever moved it there: an operator, or a worker that was late."""
     register(connection)

@@ -19,7 +19,7 @@ $$;
 -- The reasons one by one, for programs: codes and details keep their meaning, and the first is what must
 -- go away first.
 CREATE FUNCTION pgqueue.reasons(id bigint) RETURNS TABLE (code text, sentence text, details jsonb)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE STRICT
 SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
