@@ -29,6 +29,7 @@ _BLAMED_ON_THE_JOB = (
     psycopg.IntegrityError,
     psycopg.errors.ProgramLimitExceeded,
     psycopg.errors.StatementTooComplex,
+    psycopg.errors.RaiseException,  # by a trigger of the user's
 )
 
 Pair = tuple[int, int]
@@ -128,7 +129,9 @@ class Writer:
         return []
 
     async def _conclude(self, ended: Ended, outcome: Outcome) -> list[Ended]:
-        """Write one outcome that is not a plain success. Returns it if its row is locked."""
+        """Write one outcome that is not a plain success. Returns it if its row is locked, or if the
+        server refuses it: others need not wait for that to change.
+        """
         match outcome:
             case Retrying(delay, failure):
                 statement, parameters = _FAIL, {**_failure(failure), "delay": delay.total_seconds()}
@@ -145,7 +148,7 @@ class Writer:
             rows = await self._link.fetch(statement.text, {**parameters, **fence})
         except psycopg.errors.LockNotAvailable:
             return [ended._replace(outcome=outcome)]
-        except psycopg.IntegrityError as error:
+        except _BLAMED_ON_THE_JOB as error:
             self._emit(Trouble(self._worker, "finish", describe(error).message))
             return [ended._replace(outcome=outcome)]
         if rows[0][0] is None and not self.again:

@@ -74,6 +74,33 @@ async def test_a_job_locked_by_others_costs_only_itself(
         await become(connection, locked, "succeeded", within=60)
 
 
+async def test_an_end_that_a_trigger_refuses_costs_only_its_job(
+    app: PgQueue, connection: Connection, events: Events
+) -> None:
+    connection.execute("""
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'nothing may be said of broken'; END $$
+    """)
+    connection.execute("""
+        CREATE TRIGGER refuse BEFORE INSERT ON pgqueue.failure FOR EACH ROW
+        WHEN (NEW.message = 'broken') EXECUTE FUNCTION refuse()
+    """)
+
+    @app.task(max_attempts=1)
+    async def fails(message: str) -> None:
+        raise ValueError(message)
+
+    refused = fails.enqueue(connection, "broken")
+    others = [fails.enqueue(connection, "sound") for _ in range(5)]
+    async with working(app):
+        for enqueued in others:
+            await become(connection, enqueued, "dead")
+        assert refused.state(connection) == "running"
+        assert "nothing may be said of broken" in events.of(Trouble)[0].error
+        connection.execute("DROP TRIGGER refuse ON pgqueue.failure")
+        await become(connection, refused, "dead")
+
+
 async def test_a_row_locked_while_claimers_looked_is_found_soon(
     app: PgQueue, connection: Connection, other: Connection
 ) -> None:
