@@ -13,7 +13,17 @@ from typing import Any, Literal, TypedDict
 
 from .bounds import check_duration, check_instant, check_integer, check_name, interval, seconds
 from .errors import InvalidOption
-from .key import MOST_KEY_BYTES, By, Chosen, Key, bucket, check_key, check_unkeyed, text_of
+from .key import (
+    MOST_KEY_BYTES,
+    By,
+    Chosen,
+    Key,
+    bucket,
+    check_forms,
+    check_key,
+    check_unkeyed,
+    text_of,
+)
 from .unique import Debounce, Rule, Throttle, Unique, taken_rule
 
 MOST_WEIGHT = 9_999_999
@@ -97,13 +107,11 @@ class Flow:
             )
 
     @property
-    def names(self) -> frozenset[str]:
-        """The arguments that keys are made of."""
-        keys = (self.order_key, self.fair_key, *(limit.key for limit in self.limits))
-        by = [key.names for key in keys if isinstance(key, By)]
-        if self.unique is not None:
-            by.append(self.unique.names)
-        return frozenset(name for names in by for name in names)
+    def made_of(self) -> dict[str, tuple[str, ...]]:
+        """The keys that are made of arguments, with the names of those."""
+        keys = {"order_key": self.order_key, "fair_key": self.fair_key}
+        keys |= {f"the key of limit {limit.name}": limit.key for limit in self.limits}
+        return {what: key.names for what, key in keys.items() if isinstance(key, By)}
 
     def document(self, chosen: Chosen) -> str:
         """The JSON that `pgqueue.enqueue_with` takes as flow. Raises InvalidOption for a key that
@@ -180,10 +188,12 @@ def changed_flow(
     if not given:
         return flow
     changed = replace(flow or Flow(), **given)
-    for name in sorted(changed.names.difference(arguments)):
-        raise InvalidOption(
-            f"By() names the argument {name}, but the task takes {', '.join(arguments) or 'none'}."
-        )
+    for what, names in changed.made_of.items():
+        for name in names:
+            if name not in arguments:
+                has = ", ".join(arguments) or "none"
+                raise InvalidOption(f"By() names the argument {name}, but the task takes {has}.")
+        check_forms(names, ambiguous, what, "Name other arguments.")
     return changed
 
 

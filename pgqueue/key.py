@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -58,14 +58,33 @@ def text_of(key: Key, what: str, chosen: Chosen) -> str:
         return str(key)
     values = chosen(key.names)
     for name, value in values.items():
-        if isinstance(value, float):
+        if has_float(value):
             raise InvalidOption(
-                f"{what}: argument {name} is a float, which has no single written form."
+                f"{what}: argument {name} is a float or has one in it, which has no single "
+                "written form. Name other arguments."
             )
     only = next(iter(values.values()))
     if len(values) == 1 and isinstance(only, str | int) and not isinstance(only, bool):
         return checked(str(only), what)
     return checked(json.dumps(list(values.values()), sort_keys=True, ensure_ascii=False), what)
+
+
+def check_forms(names: Iterable[str], ambiguous: frozenset[str], what: str, instead: str) -> None:
+    """A key is made of arguments whose equal values are written in one way. Raises InvalidOption,
+    which says what to do `instead`.
+    """
+    for name in names:
+        if name in ambiguous:
+            raise InvalidOption(
+                f"{what}: argument {name} is of a type whose equal values may be written in "
+                f"several ways, such as a float, a datetime or a set. {instead}"
+            )
+
+
+def has_float(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(has_float, value.values()))
+    return any(map(has_float, value)) if isinstance(value, list) else isinstance(value, float)
 
 
 def check_unkeyed(limit: str) -> None:

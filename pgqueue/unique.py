@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from .bounds import check_duration, interval, seconds
 from .errors import InvalidOption
-from .key import MOST_KEY_BYTES, By, Chosen, Key, check_key
+from .key import MOST_KEY_BYTES, By, Chosen, Key, check_forms, check_key, has_float
 
 OPTIONS = ("unique", "debounce", "throttle", "idempotency_key")
 A_DAY = timedelta(days=1)
@@ -64,13 +64,8 @@ class Rule:
                 has = ", ".join(arguments) or "none"
                 raise InvalidOption(f"{self.option}: the task has no argument {name}, but {has}.")
         whole = self.key is None and self.by is None
-        for name in arguments if whole else self.names:
-            if name in ambiguous:
-                raise InvalidOption(
-                    f"{self.option}: argument {name} is of a type whose equal values may be "
-                    "written in several ways, such as a float, a datetime or a set. "
-                    "Name other arguments with by=, or give a key=."
-                )
+        instead = "Name other arguments with by=, or give a key=."
+        check_forms(arguments if whole else self.names, ambiguous, self.option, instead)
         if not whole:
             return self
         found = replace(self)
@@ -92,7 +87,7 @@ class Rule:
             return str(self.key)
         values = chosen(self.names)
         for name, value in values.items():
-            if _has_float(value):
+            if has_float(value):
                 raise InvalidOption(
                     f"{self.option}: argument {name} is a float or has one in it, which has no "
                     "single written form. Name other arguments with by=, or give a key=."
@@ -258,9 +253,3 @@ def _positive(duration: Any, what: str) -> None:
 
 def _interval(duration: Any) -> str | None:
     return None if duration is None else interval(seconds(duration, "duration"))
-
-
-def _has_float(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_has_float, value.values()))
-    return any(map(_has_float, value)) if isinstance(value, list) else isinstance(value, float)

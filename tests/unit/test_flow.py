@@ -1,13 +1,14 @@
 """Flow options: what they are made of, and a message for each that is out of bounds."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from pgqueue import By, Debounce, InvalidArguments, InvalidOption, Limit, PgQueue, Task
+from pgqueue import By, Debounce, InvalidOption, Limit, PgQueue, Task
 
 NAIVE = datetime(2026, 11, 22)  # noqa: DTZ001 - the mistake
 SOME = UUID("12345678-1234-5678-1234-567812345678")
@@ -173,12 +174,39 @@ def test_keys_are_made_of_arguments(
     assert flow(send, *args, order_key=By(*names)) == {"order_key": text}
 
 
-def test_an_argument_without_one_written_form_makes_no_key(send: Task[..., Any]) -> None:
-    with pytest.raises((InvalidOption, InvalidArguments)) as caught:
-        flow(send, 1, None, 0.5, fair_key=By("rate"))
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"order_key": By("key")}, "order_key"),
+        ({"fair_key": By("customer", "key")}, "fair_key"),
+        ({"limits": ["b", Limit("a", key=By("key"))]}, "the key of limit a"),
+    ],
+)
+@pytest.mark.parametrize("kind", [float, datetime, time, Decimal, set[int], list[datetime | None]])
+def test_arguments_whose_equal_values_are_written_in_several_ways_make_no_key(
+    app: PgQueue, kind: Any, options: dict[str, Any], what: str
+) -> None:
+    def send(customer: int, key: Any) -> None: ...
+
+    send.__annotations__["key"] = kind
+    with pytest.raises(InvalidOption) as caught:
+        app.task(**options)(send)
     assert str(caught.value) == (
-        "fair_key: argument rate is a float, which has no single written form."
+        f"{what}: argument key is of a type whose equal values may be written in several ways, "
+        "such as a float, a datetime or a set. Name other arguments."
     )
+    with pytest.raises(InvalidOption, match="written in several ways"):
+        app.task(send).using(**options)
+
+
+def test_an_argument_without_one_written_form_makes_no_key(send: Task[..., Any]) -> None:
+    for hidden in (0.5, [0.5], {"a": {"b": [0.5]}}):
+        with pytest.raises(InvalidOption) as caught:
+            flow(send, 1, {"it": hidden}, fair_key=By("more"))
+        assert str(caught.value) == (
+            "fair_key: argument more is a float or has one in it, which has no single written "
+            "form. Name other arguments."
+        )
     with pytest.raises(InvalidOption, match=r"fair_key has 1 to 200 bytes, got 201\."):
         flow(send, "x" * 201, fair_key=By("customer"))
     with pytest.raises(InvalidOption, match=r"the key of limit a has 1 to 200 bytes, got 202\."):
