@@ -35,6 +35,11 @@ class Rule:
 
     def __post_init__(self) -> None:
         by = (self.by,) if isinstance(self.by, str) else self.by
+        if by is not None and not isinstance(by, Iterable):
+            raise InvalidOption(
+                f"{self.option}: by is the name of an argument, or a list of names, "
+                f"got {type(by).__name__}."
+            )
         if by is not None and self.key is not None:
             raise InvalidOption(f"{self.option}: by and key exclude each other: give one of them.")
         if isinstance(self.key, By):
@@ -125,7 +130,8 @@ class Unique(Rule):
             raise InvalidOption(
                 f'on_conflict is "skip", "replace" or "raise", got {self.on_conflict!r}.'
             )
-        _positive(self.period, "period")
+        if self.period is not None:
+            _positive(self.period, "period")
 
     @property
     def raises(self) -> bool:
@@ -156,10 +162,10 @@ class Debounce(Rule):
 
     def _check(self) -> None:
         _positive(self.delay, "delay")
+        if self.longest is None:
+            return
         _positive(self.longest, "longest")
-        if self.longest is not None and seconds(self.longest, "longest") < seconds(
-            self.delay, "delay"
-        ):
+        if seconds(self.longest, "longest") < seconds(self.delay, "delay"):
             raise InvalidOption("debounce: longest is at least as long as delay.")
 
     def _fields(self) -> dict[str, str | None]:
@@ -247,8 +253,7 @@ def _rule(name: str, value: Any, ttl: Any) -> Rule:
 
 
 def _positive(duration: Any, what: str) -> None:
-    if duration is not None:
-        check_duration(seconds(duration, what), what)
+    check_duration(seconds(duration, what), what)
 
 
 def _interval(duration: Any) -> str | None:

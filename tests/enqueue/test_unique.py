@@ -184,6 +184,15 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: {"unique": Unique(period=0)}, "period must be positive"),
     (lambda: {"unique": True}, r"unique is a Unique\(...\), got bool"),
     (lambda: {"throttle": 5}, r"throttle is a Throttle\(...\), got int"),
+    (
+        lambda: {"unique": Unique(by=5)},
+        "by is the name of an argument, or a list of names, got int",
+    ),  # type: ignore[arg-type]
+    (
+        lambda: {"throttle": Throttle(None)},
+        "period is a timedelta or a number of seconds, got None",
+    ),  # type: ignore[arg-type]
+    (lambda: {"debounce": Debounce(None)}, "delay is a timedelta or a number of seconds, got None"),  # type: ignore[arg-type]
     (lambda: {"debounce": Debounce(0)}, "delay must be positive"),
     (lambda: {"debounce": Debounce(10, longest=5)}, "longest is at least as long as delay"),
     (lambda: {"debounce": Debounce(10), "delay": 5}, "leave run_at and delay out"),
