@@ -133,21 +133,23 @@ class Flow:
 
 
 class FlowOptions(TypedDict, total=False):
-    """Flow options of a job, for `using` and for the decorator of a task."""
+    """Flow options of a job, for `using` and for the decorator of a task. None turns off what the
+    task declares; of limits [] does.
+    """
 
-    order_key: Key
+    order_key: Key | None
     """Jobs of a queue with the same key run one at a time, in the order of their ids."""
-    on_failure: OnFailure
+    on_failure: OnFailure | None
     """What the next job of the key does while the first waits for its retry: "block" (the default)
     lets it wait until the first has ended, "skip" lets it go ahead.
     """
-    fair_key: Key
+    fair_key: Key | None
     """Whose job it is: the tenants of a queue are served in turn, by their weights."""
     limits: str | Limit | Iterable[str | Limit] | Mapping[str, int]
     """The limits that the job is under, besides those of its queue and its task."""
-    expires: timedelta | float | datetime
+    expires: timedelta | float | datetime | None
     """A job that was not started by then is cancelled. A duration counts from the enqueueing."""
-    retry_for: timedelta | float
+    retry_for: timedelta | float | None
     """No retry is scheduled for later than so long after the enqueueing. The first attempt and what
     follows a snooze may begin later; `expires` bounds the first.
     """
@@ -182,7 +184,7 @@ def changed_flow(
     if "limits" in given:
         given["limits"] = limits_of(given["limits"])
     for name in ("expires", "retry_for"):
-        if name in given and not isinstance(given[name], datetime):
+        if given.get(name) is not None and not isinstance(given[name], datetime):
             given[name] = seconds(given[name], name)
     given |= taken_rule(flow.unique if flow else None, given, arguments, ambiguous)
     if not given:

@@ -239,6 +239,13 @@ def test_no_limits_take_those_of_the_task_away(send: Task[..., Any]) -> None:
     }
 
 
+def test_none_turns_off_what_the_task_declares(send: Task[..., Any]) -> None:
+    declared = send.using(order_key="k", fair_key="t", expires=90, retry_for=3600)
+    rest = declared.using(expires=None, retry_for=None)
+    assert flow(rest) == {"order_key": "k", "fair_key": "t"}
+    assert flow(rest.using(order_key=None, fair_key=None)) == {}
+
+
 def test_times(send: Task[..., Any]) -> None:
     at = datetime(2030, 1, 1, tzinfo=UTC)
     assert flow(send, expires=at) == {"expires_at": "2030-01-01T00:00:00+00:00"}
