@@ -189,7 +189,8 @@ def zone(name: str) -> ZoneInfo:
         pass
     import difflib
 
-    close = difflib.get_close_matches(name, sorted(available_timezones()), n=1)
+    known = sorted(filter(_ZONE_NAME.fullmatch, available_timezones()))
+    close = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {close[0]}?" if close else "Write it as Europe/Berlin or UTC."
     raise InvalidOption(
         f"there is no time zone {name!r} here. {hint} Zones come from the system, "

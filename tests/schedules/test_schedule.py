@@ -28,7 +28,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"cron": "*" * 201}, "at most 200 bytes"),
     ({"cron": "* * * * *", "timezone": "Europe/Berln"}, "Did you mean Europe/Berlin?"),
     ({"cron": "* * * * *", "timezone": "../UTC"}, "no time zone '../UTC'"),
-    ({"cron": "* * * * *", "timezone": "localtime"}, "no time zone 'localtime'"),
+    ({"cron": "* * * * *", "timezone": "localtime"}, "no time zone 'localtime' here. Write it as"),
     ({"cron": "* * * * *", "timezone": None}, "timezone is a name, got NoneType"),
     ({"every": 60, "timezone": "Europe/Berlin"}, "timezone goes with cron, not with every"),
     ({"every": 0.5}, "at least one second, got 0.5"),
