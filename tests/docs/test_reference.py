@@ -132,6 +132,13 @@ def test_errors_have_every_class() -> None:
     assert set(re.findall(r"[A-Z]\w+", tree)) - {"ValueError"} == classes
 
 
+def test_the_errors_are_listed_once() -> None:
+    listed = re.findall(r"\[`(\w+)`\]\(errors\.md#", section(page("api.md"), "## Errors"))
+    headings = re.findall(r"^### (\w+)$", page("errors.md"), re.MULTILINE)
+    ours = {name for name in headings if hasattr(errors, name)}
+    assert sorted(listed) == sorted(ours)
+
+
 def test_events_have_every_class_and_field() -> None:
     found = rows(page("events.md"))
     for kind in typing.get_args(events.Event):
