@@ -31,7 +31,10 @@ class EnqueueingMany(Instrumented):
         self, connection: SyncConnection, jobs: Iterable[NewJob]
     ) -> list[Job[Any]]: ...
     def enqueue_many(self, connection: Any, jobs: Iterable[NewJob]) -> Any:
-        """Enqueue jobs made by `task.job(...)` in your transaction, a thousand to a round trip."""
+        """Enqueue jobs made by `task.job(...)` in your transaction, a thousand to a round trip.
+
+        Raises DuplicateJob after all of them: those that no key keeps out are enqueued then.
+        """
         jobs = list(jobs)
         if is_async(connection):
             return self._enqueue_many_async(connection, jobs)
@@ -49,7 +52,7 @@ class EnqueueingMany(Instrumented):
 
     def _handles(self, made: list[bulk.Made], jobs: list[NewJob]) -> list[Job[Any]]:
         return [
-            enqueued(cast(Home, self), id, created, job.task, job.options)
+            enqueued(cast(Home, self), id, created, job.task, job.options, beside=len(jobs) > 1)
             for (id, created), job in zip(made, jobs, strict=True)
         ]
 

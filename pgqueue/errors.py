@@ -85,7 +85,8 @@ class SchemaTooNew(SchemaError):
 
 class DuplicateJob(PgqueueError):
     """Another job, `job_id`, has the unique key, and `on_conflict="raise"` was asked for. No job
-    was enqueued for it; your transaction is as it was, and goes on.
+    was enqueued for it; your transaction is as it was, and goes on. Of `enqueue_many` the jobs
+    beside it are in the transaction.
     """
 
     def __init__(self, message: str, job_id: int) -> None:

@@ -214,15 +214,18 @@ class Job(Generic[R]):
         return JobRecord(**dict(zip(JobRecord.__slots__, rows[0], strict=True)))
 
 
-def enqueued(home: Home, id: int, created: bool, task: str, options: JobOptions) -> Job[Any]:
-    """The handle of a job that was enqueued, or was there already. Raises DuplicateJob where that
-    was asked for.
+def enqueued(
+    home: Home, id: int, created: bool, task: str, options: JobOptions, *, beside: bool = False
+) -> Job[Any]:
+    """The handle of a job that was enqueued, or was there already, `beside` others or alone. Raises
+    DuplicateJob where that was asked for.
     """
     if created:
         return Job(home, id, task, options.queue, created=True)
     if options.flow is not None and options.flow.unique is not None and options.flow.unique.raises:
+        others = ", but those beside it were" if beside else ""
         raise DuplicateJob(
-            f"{task}: job {id} has this unique key, so none was enqueued. "
+            f"{task}: job {id} has this unique key, so this one was not enqueued{others}. "
             'With on_conflict="skip" you get its handle instead.',
             id,
         )

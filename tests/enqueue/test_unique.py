@@ -70,10 +70,15 @@ async def test_many_tell_it_for_each(
     assert [handle.created for handle in handles] == [True, True, False, True]
     assert handles[0] == handles[2]
     strict = send.using(unique=Unique(on_conflict="raise"))
-    with pytest.raises(DuplicateJob):
+    with pytest.raises(DuplicateJob, match=r"so this one was not enqueued\. With"):
         await caller.settle(app.enqueue_many(caller.connection, [strict.job("a")]))
     await caller.commit()
     assert value(connection, "SELECT count(*) FROM pgqueue.jobs") == 3
+    several = [send.job("d"), strict.job("a"), send.job("e")]
+    with pytest.raises(DuplicateJob, match=r"not enqueued, but those beside it were\. With"):
+        await caller.settle(app.enqueue_many(caller.connection, several))
+    await caller.commit()
+    assert value(connection, "SELECT count(*) FROM pgqueue.jobs") == 5
 
 
 def test_debounce(send: Send, connection: Connection) -> None:
