@@ -202,6 +202,12 @@ def schedule_parameters(
     options: JobOptions = job.options
     if options.run_at is not None or options.delay is not None:
         raise InvalidOption("the schedule says when its jobs run: leave run_at and delay out.")
+    if options.max_backlog is not None:
+        raise InvalidOption(
+            "max_backlog refuses those who enqueue, and a tick is not refused. Leave it out of a "
+            "task with a schedule, and say it where you enqueue: "
+            f"{job.task}.using(max_backlog=...)."
+        )
     rule = options.flow and options.flow.unique
     if isinstance(rule, Unique) and rule.on_conflict == "raise":
         raise InvalidOption(

@@ -230,6 +230,7 @@ def test_a_task_declares_its_schedule(app: PgQueue) -> None:
             {"schedule": Schedule(every=5, overlap="queue"), "order_key": "one"},
             "order_key= exclude each other",
         ),
+        ({"cron": "@daily", "max_backlog": 5}, "and a tick is not refused. Leave it out"),
         ({"cron": "@daily"}, "missing argument region: a task that declares a schedule is called"),
     ],
 )
@@ -269,6 +270,7 @@ def test_what_cannot_be_put(app: PgQueue) -> None:
             Schedule(every=3600, jitter=60),
             "would expire before it is due",
         ),
+        (sync.using(max_backlog=5).job("eu"), every, "and a tick is not refused"),
     ):
         with pytest.raises(InvalidOption, match=why):
             handle.put(None, job, schedule)  # type: ignore[call-overload]  # that is the mistake
