@@ -81,11 +81,11 @@ def set_limit(
     **options: Any,
 ) -> None:
     """Set a limit, and show it. Raises InvalidOption for what makes no rule."""
-    from pgqueue.bounds import check_name
     from pgqueue.database.statement import Statement
+    from pgqueue.key import check_limit_name
     from pgqueue.limit_rule import LimitRule
 
-    check_name(name, "the name of a limit", 200)
+    check_limit_name(name)
     number, per = rate or (None, None)
     rule = LimitRule(concurrency=concurrency, rate=number, per=per, **options)
     with session.transaction(connection):

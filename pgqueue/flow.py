@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict
 
-from .bounds import check_duration, check_instant, check_integer, check_name, interval, seconds
+from .bounds import check_duration, check_instant, check_integer, interval, seconds
 from .errors import InvalidOption
 from .key import (
-    MOST_KEY_BYTES,
     By,
     Chosen,
     Key,
     bucket,
     check_forms,
     check_key,
+    check_limit_name,
     check_unkeyed,
     text_of,
 )
@@ -42,9 +42,7 @@ class Limit:
     weight: int = 1
 
     def __post_init__(self) -> None:
-        check_name(self.name, "the name of a limit", MOST_KEY_BYTES)
-        if self.name in ("order", "pause") or self.name.startswith(("order ", "pause ")):
-            raise InvalidOption(f'a limit is not named "{self.name}": at the gate that is a word.')
+        check_limit_name(self.name)
         if self.name.startswith(("queue:", "task:")) or self.name in ("queue", "task"):
             raise InvalidOption(
                 f'leave the limit "{self.name}" out: '

@@ -87,6 +87,13 @@ def has_float(value: Any) -> bool:
     return any(map(has_float, value)) if isinstance(value, list) else isinstance(value, float)
 
 
+def check_limit_name(name: object) -> None:
+    """What the database will take as the name of a limit. Raises InvalidOption."""
+    check_name(name, "the name of a limit", MOST_KEY_BYTES)
+    if str(name).partition(" ")[0] in ("order", "pause"):
+        raise InvalidOption(f'a limit is not named "{name}": at the gate that is a word.')
+
+
 def check_unkeyed(limit: str) -> None:
     """A limit that is given a key has none in its name."""
     if ":" in limit:

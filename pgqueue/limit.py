@@ -24,12 +24,12 @@ from uuid import UUID
 import psycopg
 
 from .acting import act
-from .bounds import check_duration, check_integer, check_name, seconds
+from .bounds import check_duration, check_integer, seconds
 from .database.connection import run, run_async
 from .database.statement import Statement
 from .errors import InvalidOption, LimitFull, SchemaMissing
 from .flow import MOST_WEIGHT
-from .key import MOST_KEY_BYTES, bucket, check_unkeyed, check_value
+from .key import bucket, check_limit_name, check_unkeyed, check_value
 from .limit_rule import LimitRule, WhenFull, check_rule
 from .place import Keeper, Place
 
@@ -258,7 +258,7 @@ def _whoever() -> object:
 
 
 def _bucket(name: str, key: object) -> str:
-    check_name(name, "the name of a limit", MOST_KEY_BYTES)
+    check_limit_name(name)
     if key is None:
         return name
     check_unkeyed(name)

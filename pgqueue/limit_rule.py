@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from .bounds import check_duration, check_integer, check_name, seconds
+from .bounds import check_duration, check_integer, seconds
 from .errors import InvalidOption
-from .key import MOST_KEY_BYTES
+from .key import check_limit_name
 
 WhenFull = Literal["wait", "cancel_newest", "cancel_running"]
 MOST = 1_000_000_000
@@ -93,7 +93,7 @@ def check_declared(limits: Mapping[str, LimitRule]) -> dict[str, LimitRule]:
             f"got {type(limits).__name__}."
         )
     for name, rule in limits.items():
-        check_name(name, "the name of a limit", MOST_KEY_BYTES)
+        check_limit_name(name)
         check_rule(rule)
     return dict(limits)
 

@@ -74,6 +74,10 @@ def test_rules_in_words(program: Program, flags: list[str], text: str) -> None:
         ),
         (["set", "a", "--rate", "1/s", "--when-full", "cancel_newest"], "is about places"),
         (["set", "a", "--concurrency", "1", "--when-full", "drop"], "'drop' is not one of"),
+        (
+            ["set", "order", "--concurrency", "3"],
+            'a limit is not named "order": at the gate that is a word.',
+        ),
         (["set", "", "--concurrency", "1"], "the name of a limit has 1 to 200 bytes, got 0."),
     ],
 )

@@ -71,6 +71,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"limits": ["a", Limit("a", weight=2)]}, 'the limit "a" is named twice.'),
     ({"limits": [""]}, "the name of a limit has 1 to 200 bytes, got 0."),
+    ({"limits": ["order"]}, 'a limit is not named "order": at the gate that is a word.'),
     ({"limits": [5]}, "the name of a limit is a string, got int."),
     ({"limits": {"a": 0}}, "the weight of limit a lies between 1 and 9999999, got 0."),
     ({"limits": {"a": "1"}}, "the weight of limit a is an integer, got str."),

@@ -87,6 +87,10 @@ def test_a_rule_is_a_value() -> None:
         ),
         ({"": LimitRule(concurrency=1)}, "the name of a limit has 1 to 200 bytes, got 0."),
         ({5: LimitRule(concurrency=1)}, "the name of a limit is a string, got int."),
+        (
+            {"order": LimitRule(concurrency=1)},
+            'a limit is not named "order": at the gate that is a word.',
+        ),
     ],
 )
 def test_what_cannot_be_declared(limits: Any, message: str) -> None:
@@ -114,6 +118,7 @@ def test_declared_limits_are_sent_in_the_order_of_names() -> None:
     ("options", "message"),
     [
         ({"name": ""}, "the name of a limit has 1 to 200 bytes, got 0."),
+        ({"name": "pause 5"}, 'a limit is not named "pause 5": at the gate that is a word.'),
         ({"name": "a:b", "key": 1}, 'the limit "a:b" has a key in its name already.'),
         ({"name": "a", "key": "ä" * 101}, "the key of limit a has 1 to 200 bytes, got 202."),
         ({"name": "a", "key": "b" * 199}, "the key of limit a has 1 to 200 bytes, got 201."),
