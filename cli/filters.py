@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .completing import complete
-from .values import PAST, WHERE, Moment, Where
+from .values import PAST, QUEUES, WHERE, Moment, Where
 
 if TYPE_CHECKING:
     from psycopg import sql
@@ -132,6 +132,7 @@ def filter_options(command: Command) -> Command:
             "--queue",
             "queues",
             multiple=True,
+            callback=QUEUES,
             metavar="NAME",
             shell_complete=complete("queues"),
             help="In this queue.",

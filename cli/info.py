@@ -14,7 +14,7 @@ from .printable import printable
 from .queue_table import print_queues, queue_stats
 from .schedules import all_schedules
 from .session import Session
-from .values import SECONDS
+from .values import QUEUES, SECONDS
 from .watching import watching
 from .workers import all_workers
 
@@ -42,6 +42,7 @@ SELECT current_database() AS database, current_setting('server_version') AS serv
     "--queue",
     "queues",
     multiple=True,
+    callback=QUEUES,
     metavar="NAME",
     shell_complete=complete("queues"),
     help="This queue only.",

@@ -10,7 +10,7 @@ import click
 from .completing import complete
 from .errors import USAGE, CommandError
 from .session import Session
-from .values import SECONDS
+from .values import QUEUES, SECONDS
 
 EVERY = 2.0
 
@@ -20,8 +20,8 @@ EVERY = 2.0
     "--every", type=SECONDS, default=EVERY, help="Seconds between two looks. By default 2s."
 )
 @click.option(
-    "--queue", "queues", multiple=True, metavar="NAME", shell_complete=complete("queues"),
-    help="This queue only.",
+    "--queue", "queues", multiple=True, callback=QUEUES, metavar="NAME",
+    shell_complete=complete("queues"), help="This queue only.",
 )  # fmt: skip
 @click.pass_obj
 def top(session: Session, every: float, queues: tuple[str, ...]) -> None:

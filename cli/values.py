@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import click
+
+Several = Callable[[click.Context, click.Parameter, tuple[str, ...]], tuple[Any, ...]]
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|w)")
@@ -141,6 +144,20 @@ class QueueLimitType(click.ParamType):  # type: ignore[type-arg]  # generic in n
         return name, int(limit)
 
 
+def several(kind: Any) -> Several:
+    """The callback of an option that may be given more than once, or once with commas between."""
+
+    def split(
+        ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]
+    ) -> tuple[Any, ...]:
+        parts = [part for text in texts for part in text.split(",")]
+        if "" in parts:
+            raise click.BadParameter("a name is empty. Write it as email,pay.", ctx, param)
+        return tuple(kind.convert(part, param, ctx) for part in parts)
+
+    return split
+
+
 class QueueWeightType(click.ParamType):  # type: ignore[type-arg]  # generic in newer Click only
     """`NAME=WEIGHT`, as a pair."""
 
@@ -194,4 +211,5 @@ TIME = MomentType(durations_are_past=False)
 RATE = RateType()
 QUEUE_LIMIT = QueueLimitType()
 QUEUE_WEIGHT = QueueWeightType()
+QUEUES = several(click.STRING)
 WHERE = WhereType()

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from .banner import look_around
 from .errors import USAGE, CommandError
 from .session import Session, refuses_color
-from .values import QUEUE_LIMIT, QUEUE_WEIGHT, SECONDS
+from .values import QUEUE_LIMIT, QUEUE_WEIGHT, SECONDS, several
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,15 +31,18 @@ _OURS = ("processes", "reload", "reload_directories", "dry_run", "parent")
     "-q",
     "--queue",
     "queues",
-    type=QUEUE_LIMIT,
     multiple=True,
-    help='Serve this queue, with at most so many of its jobs at once. By default "default".',
+    callback=several(QUEUE_LIMIT),
+    metavar=QUEUE_LIMIT.name,
+    help="Serve this queue, with at most so many of its jobs at once: email:10,pay. "
+    'By default "default".',
 )
 @click.option(
     "--weight",
     "weights",
-    type=QUEUE_WEIGHT,
     multiple=True,
+    callback=several(QUEUE_WEIGHT),
+    metavar=QUEUE_WEIGHT.name,
     help="Claim so many jobs of this queue for each one of a queue without a weight.",
 )
 @click.option(

@@ -54,6 +54,7 @@ def test_filters(connection: Connection, listed: Callable[..., list[int]]) -> No
     assert listed("--state", "dead") == [a]
     assert listed("--state", "dead", "--state", "queued") == [c, b, a]
     assert listed("--queue", "mail", "--queue", "money") == [c, a]
+    assert listed("--queue", "mail,money") == [c, a]
     assert listed("--task", "pay") == [b, a]
     assert listed("--tag", "vip") == [c, a]
     assert listed("--tag", "vip", "--tag", "eu") == [a]

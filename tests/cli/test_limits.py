@@ -137,7 +137,7 @@ def test_the_limit_of_a_queue(program: Program, connection: Connection) -> None:
     assert " of 20, 100 per 1m " in program("queues", "ls").out
     assert "  limit    0 of 20, 100 per 1m\n" in program("queues", "show", "mail").out
     assert " of 20, 100 per 1m " in program("info").out
-    (found,) = program("info", "--queue", "mail", "--json").json["queues"]
+    (found,) = program("info", "--queue", "mail,other", "--json").json["queues"]
     assert (found["limit"]["concurrency"], found["limit"]["per"]) == (20, 60)
     ran = program("queues", "limit", "mail", "off")
     assert ran.out == "queue:mail is limited no more. It was: 20 at once, 100 per 1m.\n"

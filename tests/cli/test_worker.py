@@ -61,6 +61,10 @@ def test_a_queue_that_no_task_uses_is_doubted(shop: Program) -> None:
 @pytest.mark.parametrize(
     ("flags", "what"),
     [
+        (["-q", "mail,"], "a name is empty. Write it as email,pay."),
+        (["-q", "mail,mail"], "queue mail is given twice"),
+        (["-q", "mail,email:0"], '"0" is not a limit: write email:10'),
+        (["-q", "mail,pay", "--weight", "pay=5,mail=0"], '"mail=0" is not a weight'),
         (["-q", "mail:0"], '"0" is not a limit'),
         (["-q", "mail:many"], '"many" is not a limit'),
         (["-q", "mail", "-q", "mail:3"], "queue mail is given twice"),
@@ -147,14 +151,16 @@ def test_strict_order_is_the_order_of_the_flags(shop: Program) -> None:
 
 
 def test_several_processes_under_one_parent(shop: Program, connection: Connection) -> None:
-    flags = ["--processes", "2", "-q", "mail:3", "-q", "a:b:", "-c", "4", "--name", "twin"]
+    flags = ["--processes", "2", "-q", "mail:3,default", "-q", "a:b:", "-c", "4", "--name", "twin"]
     flags += ["-d", shop.environment["PGQUEUE_DSN"], "--heartbeat", "2s", "--no-listen"]
     flags += ["--weight", "mail=3", "--weight", "a:b=2"]
     running = shop.start("worker", *flags)
     eventually(lambda: len(workers(connection)) == 2)
     pids = workers(connection)
     assert running.pid not in pids
-    assert values(connection, "SELECT DISTINCT queues FROM pgqueue.workers") == [["mail", "a:b"]]
+    assert values(connection, "SELECT DISTINCT queues FROM pgqueue.workers") == [
+        ["mail", "default", "a:b"]
+    ]
     assert values(connection, "SELECT DISTINCT name FROM pgqueue.workers") == ["twin"]
     command = Path(f"/proc/{pids[0]}/cmdline").read_text()
     assert "\0--weight\0mail=3\0--weight\0a:b=2\0" in command
