@@ -169,15 +169,18 @@ def run(session: Session, name: str) -> None:
     """Enqueue the job of a schedule now, outside of its ticks."""
     with session.connect() as connection, session.transaction(connection):
         row = find_schedule(connection, name)
-        made = connection.execute("SELECT pgqueue.run_schedule(%s) AS id", [name]).fetchone()
-        assert made is not None
-        record(connection, "run_schedule", {"schedule": name, "id": made["id"]}, jobs=1)
+        ran = connection.execute("SELECT * FROM pgqueue.run_schedule(%s)", [name]).fetchone()
+        assert ran is not None
+        id, made = ran["job_id"], ran["created"]
+        record(connection, "run_schedule", {"schedule": name, "id": id}, jobs=int(made))
     if session.as_json:
-        print_json({"id": made["id"], "task": row["task"], "queue": row["queue"]})
+        print_json({"id": id, "task": row["task"], "queue": row["queue"], "created": made})
     elif session.quiet:
-        print_ids([made["id"]])
+        print_ids([id])
+    elif made:
+        click.echo(printable(f"{row['task']} #{id} → {row['queue']}"))
     else:
-        click.echo(printable(f"{row['task']} #{made['id']} → {row['queue']}"))
+        click.echo(printable(f"{row['task']} #{id} has its unique key; no new job was made"))
 
 
 @cron.command()

@@ -138,7 +138,9 @@ class ScheduleHandle:
     @overload
     def run_now(self, connection: SyncConnection | None = None) -> Job[Any]: ...
     def run_now(self, connection: Any = None) -> Any:
-        """Enqueue its job, outside of its ticks, even if it is paused. Raises ScheduleNotFound."""
+        """Enqueue its job, outside of its ticks, even if it is paused; `created` tells whether it
+        is new. Raises ScheduleNotFound.
+        """
         return act(self._home, connection, _RUN, {"name": self.name}, self._job)
 
     @overload
@@ -160,10 +162,10 @@ class ScheduleHandle:
         return act(self._home, connection, _GET, {"name": self.name}, self._record)
 
     def _job(self, rows: list[tuple[Any, ...]]) -> Job[Any]:
-        ((id, task, queue),) = rows
-        if id is None:
+        if not rows:
             raise self._not_found()
-        return Job(self._home, id, task, queue)
+        ((id, created, task, queue),) = rows
+        return Job(self._home, id, task, queue if created else None, created=created)
 
     def _record(self, rows: list[tuple[Any, ...]]) -> ScheduleRecord:
         if not rows:

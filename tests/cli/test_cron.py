@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.support.jobs import Connection, register, row, value, values
 
@@ -97,6 +98,12 @@ def test_run_now(program: Program, connection: Connection) -> None:
     connection.execute(PUT, ["nightly", "report", "@daily"])
     assert program("cron", "run", "nightly").out == "report #1 → default\n"
     assert program("cron", "run", "nightly", "-q").out == "2\n"
+    once = "SELECT pgqueue.put_schedule('once', 'sync', every => '1 h', flow => %s)"
+    connection.execute(once, [Jsonb({"unique": {"key": "k"}})])
+    made, kept_out = (program("cron", "run", "once", "--json").json for _ in range(2))
+    assert (made["created"], kept_out) == (True, made | {"created": False})
+    told = f"sync #{made['id']} has its unique key; no new job was made\n"
+    assert program("cron", "run", "once").out == told
     assert value(connection, "SELECT count(*) FROM pgqueue.jobs WHERE task = 'report'") == 2
 
 

@@ -289,9 +289,36 @@ def test_a_long_name_makes_a_line_too(connection: Connection) -> None:
 
 def test_a_job_by_hand_counts_as_overlap(connection: Connection) -> None:
     put(connection, overlap="skip")
-    by_hand = value(connection, "SELECT pgqueue.run_schedule('s')")
+    by_hand = value(connection, "SELECT job_id FROM pgqueue.run_schedule('s')")
     found = tick(connection, make_due(connection))[0]
     assert found["note"] == f"skipped: job {by_hand} was not finished"
+
+
+def test_it_is_told_when_another_job_has_the_unique_key(connection: Connection) -> None:
+    put(connection, flow=Jsonb({"unique": {"key": "k"}}))
+    run = "SELECT * FROM pgqueue.run_schedule('s')"
+    first = row(connection, run)
+    assert first["created"] is True
+    assert row(connection, run) == {"job_id": first["job_id"], "created": False}
+    kept_out = tick(connection, make_due(connection))[0]
+    assert (kept_out["job_id"], kept_out["note"]) == (
+        None,
+        f"job {first['job_id']} has its unique key",
+    )
+    assert row(connection, "SELECT job_id, note FROM pgqueue.tick") == {
+        "job_id": None,
+        "note": kept_out["note"],
+    }
+    assert value(connection, "SELECT jobs FROM pgqueue.schedule") == [first["job_id"]]
+    complete(connection, claim_one(connection, register(connection)))
+    made = tick(connection, due(connection))[0]
+    assert (made["job_id"] is not None, made["note"]) == (True, None)
+
+
+def test_a_scheduled_job_without_flow_is_plain(connection: Connection) -> None:
+    put(connection)
+    tick(connection, make_due(connection))
+    assert values(connection, "SELECT flow FROM pgqueue.jobs") == [None]
 
 
 def test_the_jobs_that_are_remembered_are_few(connection: Connection) -> None:
@@ -422,7 +449,7 @@ def test_a_deleted_one_can_be_made_anew(connection: Connection, guard: Guard, re
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "run", "delete"])
 def test_what_is_not_there(connection: Connection, verb: str) -> None:
-    assert not value(connection, f"SELECT pgqueue.{verb}_schedule('s')")
+    assert values(connection, f"SELECT pgqueue.{verb}_schedule('s')") in ([], [False])
 
 
 def test_jitter_is_shorter_than_the_expiry(connection: Connection) -> None:

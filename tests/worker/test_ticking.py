@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgqueue import PgQueue, Schedule, ScheduleNotFound, current_job
+from pgqueue import PgQueue, Schedule, ScheduleNotFound, Unique, current_job
 from pgqueue.events import ScheduleBroken, ScheduleTicked, Trouble
 from pgqueue.worker import ticker
 from tests.support.jobs import Connection, row, rows, value, values
@@ -310,6 +310,10 @@ async def test_the_handle_in_your_transaction(
     assert found.flow == record.flow == '{"order_key": "eu"}'
     assert (record.missed, record.most_missed, record.state) == ("all", 7, "active")
     assert record.created_at.tzinfo is not None
+    once = app.schedule("once")
+    once.put(None, sync.using(unique=Unique()).job(region="eu"), Schedule(cron="@daily"))
+    first, second = once.run_now(), once.run_now()
+    assert (first.created, second.created, first == second) == (True, False, True)
     assert handle.delete(None) is True
     assert handle.delete() is False
     assert handle.put(None, job, Schedule(at=datetime(2999, 1, 1, tzinfo=UTC))) is True

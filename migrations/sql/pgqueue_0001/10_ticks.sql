@@ -1,10 +1,11 @@
 -- Ticks: what makes jobs of schedules that are due, each once.
 
 -- The job of a schedule whose row is locked, for a tick or for none. It carries both in its meta.
-CREATE FUNCTION pgqueue.enqueue_for(due pgqueue.schedule, tick timestamptz) RETURNS bigint
+CREATE FUNCTION pgqueue.enqueue_for(due pgqueue.schedule, tick timestamptz)
+RETURNS TABLE (job_id bigint, created boolean)
 LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 BEGIN
-    RETURN pgqueue.enqueue(
+    RETURN QUERY SELECT w.job_id, w.created FROM pgqueue.enqueue_with(
         task => due.task, args => due.args, queue => due.queue, priority => due.priority,
         -- The same tick gets the same delay, whoever works it out.
         run_at => tick + due.jitter * ((hashtext(due.name || extract(epoch FROM tick)) & 65535) / 65536.0),
@@ -13,25 +14,26 @@ BEGIN
         flow => CASE WHEN due.overlap = 'queue'
                 THEN coalesce(due.flow, '{}') || jsonb_build_object(
                     'order_key', 'schedule ' || CASE WHEN octet_length(due.name) < 190 THEN due.name ELSE md5(due.name) END)
-                ELSE due.flow END,
-        max_args_bytes => 2147483647);
+                ELSE coalesce(due.flow, '{}') END,
+        max_args_bytes => 2147483647) AS w;
 END
 $$;
 
--- Make a job of a schedule now, outside of its ticks, whatever its state. NULL: there is no such schedule.
-CREATE FUNCTION pgqueue.run_schedule(name text) RETURNS bigint
+-- Make a job of a schedule now, outside of its ticks, whatever its state. No row: there is no such schedule.
+CREATE FUNCTION pgqueue.run_schedule(name text) RETURNS TABLE (job_id bigint, created boolean)
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     due pgqueue.schedule;
-    job bigint;
 BEGIN
     SELECT s.* INTO due FROM pgqueue.schedule s WHERE s.name = run_schedule.name FOR UPDATE;
     IF NOT FOUND THEN
-        RETURN NULL;
+        RETURN;
     END IF;
-    job := pgqueue.enqueue_for(due, NULL);
-    UPDATE pgqueue.schedule s SET jobs = pgqueue.live_jobs(due.jobs) || job WHERE s.name = run_schedule.name;
-    RETURN job;
+    SELECT made.* INTO job_id, created FROM pgqueue.enqueue_for(due, NULL) AS made;
+    IF created THEN
+        UPDATE pgqueue.schedule s SET jobs = pgqueue.live_jobs(due.jobs) || job_id WHERE s.name = run_schedule.name;
+    END IF;
+    RETURN NEXT;
 END
 $$;
 
@@ -92,6 +94,7 @@ LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET timezo
 DECLARE
     due  pgqueue.schedule;
     live bigint[];
+    made boolean;
 BEGIN
     SELECT s.* INTO due FROM pgqueue.schedule s
     WHERE s.name = tick.name AND s.changed_at = tick.changed_at AND s.next_at IS NOT DISTINCT FROM tick.expected
@@ -112,9 +115,14 @@ BEGIN
             job_id := NULL;
             note := 'skipped: job ' || live[1] || ' was not finished';
         ELSE
-            job_id := pgqueue.enqueue_for(due, at);
-            note := NULL;
-            live := live || job_id;
+            SELECT w.job_id, w.created INTO job_id, made FROM pgqueue.enqueue_for(due, at) AS w;
+            IF made THEN
+                note := NULL;
+                live := live || job_id;
+            ELSE
+                note := 'job ' || job_id || ' has its unique key';
+                job_id := NULL;
+            END IF;
         END IF;
         UPDATE pgqueue.tick AS t SET job_id = tick.job_id, note = tick.note WHERE t.schedule = due.name AND t.tick = at;
         RETURN NEXT;

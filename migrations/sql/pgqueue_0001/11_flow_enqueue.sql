@@ -181,7 +181,8 @@ BEGIN
         VALUES (new_id, enqueue_with.task, enqueue_with.args, enqueue_with.queue, enqueue_with.priority, due,
                 CASE WHEN due <= now() AND gated IS NULL THEN pg_current_xact_id()::text::bigint END,
                 CASE WHEN due <= now() THEN gated END,
-                enqueue_with.max_attempts, enqueue_with.timeout, enqueue_with.tags, enqueue_with.meta, checked);
+                enqueue_with.max_attempts, enqueue_with.timeout, enqueue_with.tags, enqueue_with.meta,
+                nullif(checked, '{}'));
     END IF;
     IF due > now() THEN
         IF due < clock_timestamp() + interval '10 seconds' THEN

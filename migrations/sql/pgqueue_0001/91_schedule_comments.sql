@@ -131,9 +131,9 @@ COMMENT ON FUNCTION pgqueue.resume_schedule IS
     'takes effect when that commits, and not at all if it rolls back.';
 COMMENT ON FUNCTION pgqueue.run_schedule IS
     'Enqueue the job of a schedule now, outside of its ticks, even while it is paused. Returns the '
-    'job''s id, or NULL when there is no such schedule. Until the transaction ends, nobody ticks the '
-    'schedule. Works in the caller''s transaction: it takes effect when that commits, and not at all '
-    'if it rolls back.';
+    'job''s id and whether it was made, or is another one that has its unique key; no row when there is '
+    'no such schedule. Until the transaction ends, nobody ticks the schedule. Works in the caller''s '
+    'transaction: it takes effect when that commits, and not at all if it rolls back.';
 COMMENT ON FUNCTION pgqueue.delete_schedule IS
     'Delete a schedule and what is known of its ticks; jobs that it has made stay. One that the code '
     'declares is made anew when a worker starts. Returns whether there was one. Works in the caller''s '
@@ -144,7 +144,7 @@ COMMENT ON FUNCTION pgqueue.keep_declared IS
     'at all if it rolls back.';
 COMMENT ON FUNCTION pgqueue.enqueue_for IS
     'Enqueue the job of a schedule for a tick, or outside of them when that is NULL. For the functions '
-    'of this schema only. Returns its id. Works in the caller''s transaction.';
+    'of this schema only. Returns its id and whether it is new. Works in the caller''s transaction.';
 COMMENT ON FUNCTION pgqueue.live_jobs IS
     'Those of these jobs that are not finished, the newest 100 at most. For the functions of this '
     'schema only. Changes nothing. Works in the caller''s transaction.';

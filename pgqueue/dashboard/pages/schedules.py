@@ -87,8 +87,10 @@ async def _rows(visit: Visit, name: str | None, after: str) -> list[Row]:
 @act("operator")
 async def run(visit: Visit, session: Session, given: Given) -> Done:
     name, path, _ = await _found(visit, session)
-    job = await session.value("SELECT pgqueue.run_schedule(%s)", [name])
-    return Done(path, f"Made job #{job}.", "run_schedule", {"schedule": name, "id": job}, 1)
+    (ran,) = await session.rows("SELECT job_id, created FROM pgqueue.run_schedule(%s)", [name])
+    job, made = ran["job_id"], ran["created"]
+    told = f"Made job #{job}." if made else f"Made no job: #{job} has its unique key."
+    return Done(path, told, "run_schedule", {"schedule": name, "id": job}, int(made))
 
 
 @act("operator")
