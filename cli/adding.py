@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .enqueue import read_job
+from .errors import CommandError
 from .output import print_ids, print_json
 from .printable import printable
 from .recording import record
@@ -53,7 +54,10 @@ def add(
         assert clock is not None
         schedule = _schedule(given, clock["now"])
         parameters = schedule_parameters(name, job, schedule) | {"max_args_bytes": largest}
-        connection.execute(text, parameters)
+        put = connection.execute(text, parameters).fetchone()
+        if put and put["owner"] is not None:
+            what = f'schedule "{name}" is taken: {put["owner"]}.'
+            raise CommandError(what, hint="change it there, or give yours another name")
         row = find_schedule(connection, name)
         record(connection, "put_schedule", {"schedule": name, "task": row["task"]})
     if session.as_json:

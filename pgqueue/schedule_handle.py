@@ -96,8 +96,8 @@ class ScheduleHandle:
         `schedule`. Returns whether anything was changed.
 
         The next tick stays where it is unless the times are changed; what is paused stays paused.
-        Raises InvalidOption for what cannot be, before the connection is touched; the database
-        refuses a name that belongs to a schedule which another application declares.
+        Raises InvalidOption for what cannot be, before the connection is touched, and for a name
+        that belongs to a schedule which another application declares; your transaction can go on.
         """
         if self._declared:
             raise InvalidOption(
@@ -106,7 +106,7 @@ class ScheduleHandle:
             )
         parameters = schedule_parameters(self.name, job, schedule)
         parameters["max_args_bytes"] = self._home.max_args_bytes
-        return act(self._home, connection, PUT, parameters, _yes)
+        return act(self._home, connection, PUT, parameters, self._changed)
 
     @overload
     def pause(
@@ -160,6 +160,15 @@ class ScheduleHandle:
     def get(self, connection: Any = None) -> Any:
         """The schedule as it is now. Raises ScheduleNotFound."""
         return act(self._home, connection, _GET, {"name": self.name}, self._record)
+
+    def _changed(self, rows: list[tuple[Any, ...]]) -> bool:
+        ((changed, owner),) = rows
+        if owner is not None:
+            raise InvalidOption(
+                f'schedule "{self.name}" is taken: {owner}. Change it there, or give yours '
+                "another name."
+            )
+        return bool(changed)
 
     def _job(self, rows: list[tuple[Any, ...]]) -> Job[Any]:
         if not rows:

@@ -128,12 +128,11 @@ class Ticker:
         for name, schedule in self._app.schedules.items():
             job = declared_job(self._app.tasks[name])
             parameters = schedule_parameters(name, job, schedule, declared=True)
-            try:
-                await self._link.fetch(
-                    PUT.text, {**parameters, "max_args_bytes": self._app.max_args_bytes}
-                )
-            except psycopg.errors.DuplicateObject as error:
-                self._emit(ScheduleBroken(self._worker, name, name, describe(error).message))
+            parameters["max_args_bytes"] = self._app.max_args_bytes
+            ((_, owner),) = await self._link.fetch(PUT.text, parameters)
+            if owner is not None:
+                error = f'schedule "{name}" is taken: {owner}. Give one of them another name.'
+                self._emit(ScheduleBroken(self._worker, name, name, error))
         names = list(self._app.schedules)
         await self._link.fetch(_KEEP.text, {"tasks": self._tasks, "names": names})
 

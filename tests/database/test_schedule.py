@@ -406,7 +406,7 @@ def test_a_broken_one_is_tried_again(connection: Connection, ready: Row, mend: s
 
 
 def test_a_name_that_the_code_declares_is_taken(connection: Connection, guard: Guard) -> None:
-    clause = "CASE WHEN excluded.declared THEN s.task = excluded.task ELSE NOT s.declared END"
+    clause = "pgqueue.schedule_owner(s, excluded.task, excluded.declared) IS NULL"
     guarded = guard("put_schedule", clause, "true")
     put(connection, declared=True)
     put(connection, "mine", "u")

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgqueue import PgQueue, Schedule, ScheduleNotFound, Unique, current_job
+from pgqueue import InvalidOption, PgQueue, Schedule, ScheduleNotFound, Unique, current_job
 from pgqueue.events import ScheduleBroken, ScheduleTicked, Trouble
 from pgqueue.worker import ticker
 from tests.support.jobs import Connection, row, rows, value, values
@@ -278,6 +278,26 @@ async def test_an_idle_worker_hardly_looks(
 
 
 # Handles
+
+
+async def test_a_name_that_another_application_declares_leaves_the_transaction(
+    app: PgQueue, dsn: str, connection: Connection
+) -> None:
+    @app.task
+    async def sync() -> None: ...
+
+    declare = "SELECT pgqueue.put_schedule('report', 'other', every => '1 h', declared => true)"
+    connection.execute(declare)
+    taken = (
+        'schedule "report" is taken: it is declared in the code of task "other". Change it there, '
+        "or give yours another name."
+    )
+    with psycopg.connect(dsn) as mine:
+        sync.enqueue(mine)
+        with pytest.raises(InvalidOption) as raised:
+            app.schedule("report").put(mine, sync.job(), Schedule(every=60))
+    assert str(raised.value) == taken
+    assert value(connection, "SELECT count(*) FROM pgqueue.jobs") == 1
 
 
 async def test_the_handle_in_your_transaction(

@@ -73,6 +73,18 @@ CREATE TABLE pgqueue.tick (
 );
 CREATE INDEX tick_made ON pgqueue.tick (made_at);
 
+-- Whose a schedule is, when it may not become one of this task; NULL when it may. A declared schedule belongs
+-- to the code. Code takes over what was made at run time for the same task.
+CREATE FUNCTION pgqueue.schedule_owner(found pgqueue.schedule, task text, declared boolean) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN found.declared AND NOT (declared AND found.task = task)
+        THEN 'it is declared in the code of task "' || found.task || '"'
+        WHEN declared AND found.task <> task
+        THEN 'it was made at run time of task "' || found.task || '"'
+    END
+$$;
+
 -- Make a schedule, or change the one of this name. Unchanged timing keeps the next tick where it is; a
 -- paused schedule stays paused. Returns whether anything was changed.
 CREATE FUNCTION pgqueue.put_schedule(
@@ -142,12 +154,11 @@ BEGIN
                    CASE WHEN same THEN s.ended_at END
             FROM (SELECT (s.cron, s.every, s.at, s.timezone) IS NOT DISTINCT FROM
                          (excluded.cron, excluded.every, excluded.at, excluded.timezone)) AS timing(same))
-    -- A declared schedule belongs to the code. Code takes over what was made at run time for the same task.
-    WHERE CASE WHEN excluded.declared THEN s.task = excluded.task ELSE NOT s.declared END;
+    WHERE pgqueue.schedule_owner(s, excluded.task, excluded.declared) IS NULL;
     IF NOT FOUND THEN
         SELECT s.* INTO owner FROM pgqueue.schedule s WHERE s.name = put_schedule.name;
-        RAISE EXCEPTION 'pgqueue: schedule "%" is taken: % of task "%"', put_schedule.name,
-            CASE WHEN owner.declared THEN 'it is declared in the code' ELSE 'it was made at run time' END, owner.task
+        RAISE EXCEPTION 'pgqueue: schedule "%" is taken: %', put_schedule.name,
+            pgqueue.schedule_owner(owner, put_schedule.task, put_schedule.declared)
             USING ERRCODE = 'duplicate_object',
                   HINT = CASE WHEN owner.declared
                          THEN 'Change it in the code that declares it, or give yours another name.'

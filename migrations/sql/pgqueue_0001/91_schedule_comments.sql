@@ -120,6 +120,10 @@ COMMENT ON FUNCTION pgqueue.put_schedule IS
     'first worker that knows the task, and shown in the view schedules. declared is for workers. '
     'Returns whether anything was changed. Works in the caller''s transaction: it takes effect when '
     'that commits, and not at all if it rolls back.';
+COMMENT ON FUNCTION pgqueue.schedule_owner IS
+    'Whose a schedule is, in words, when put_schedule would refuse to make it one of this task; NULL when '
+    'it would not. For the functions of this schema, and for clients who would rather not have their '
+    'transaction aborted. Changes nothing. Works in the caller''s transaction.';
 COMMENT ON FUNCTION pgqueue.pause_schedule IS
     'Stop a schedule from ticking until resume_schedule; jobs that it has made go on. Pausing a paused '
     'schedule changes reason and name. paused_by is the session''s user unless given. Returns whether '
