@@ -43,6 +43,8 @@ class Registration:
     tasks: list[str]
     concurrency: int
     lease_for: float
+    schedules: str
+    """Those that the application declares, as JSON: the queues of their jobs by name."""
 
 
 class Heart:

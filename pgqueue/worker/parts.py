@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import json
 import os
 import socket
 from collections.abc import Callable, Coroutine, Mapping
@@ -176,7 +177,7 @@ class Parts:
             self.recorder.run(),
             self.heart.watch(),
         ]
-        if self._settings.schedules and not self._settings.once:
+        if _ticks(self._settings):
             services.append(self._ticker.run())
         if self._settings.listen:
             services.append(self.listener.run())
@@ -268,7 +269,16 @@ def _registration(app: Application, settings: WorkerSettings, name: str) -> Regi
         tasks=sorted(name for task in app.tasks.values() for name in task.definition.names),
         concurrency=settings.concurrency,
         lease_for=settings.lease,
+        schedules=json.dumps(
+            {name: app.tasks[name].options.queue for name in app.schedules}
+            if _ticks(settings)
+            else {}
+        ),
     )
+
+
+def _ticks(settings: WorkerSettings) -> bool:
+    return settings.schedules and not settings.once
 
 
 def _on_loop(function: Callable[P, None]) -> Callable[P, None]:

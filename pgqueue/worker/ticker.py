@@ -36,6 +36,8 @@ UNTOLD_SLEEP = 5.0
 """The same while notes do not arrive."""
 SHORTEST_SLEEP = timedelta(seconds=0.2)
 """The same when note comes after note, or when somebody holds what is due."""
+DECLARE_AGAIN = 20.0
+"""Seconds until schedules are declared again, if one was taken."""
 AFTER_TROUBLE = timedelta(seconds=1)
 SPREAD = 0.02
 """Workers come to a tick within so many seconds, so that the first one is alone with it."""
@@ -96,6 +98,8 @@ class Ticker:
         self._poked = asyncio.Event()
         self._looked = 0.0
         self._declared = False
+        self._declare_at = 0.0
+        self._refused: dict[str, str] = {}
 
     def poke(self) -> None:
         """A schedule was made or changed: look again."""
@@ -116,25 +120,38 @@ class Ticker:
         """Tick what is due. Returns the seconds until something will be."""
         pause = AFTER_TROUBLE.total_seconds()
         with self._surviving("declare"):
-            if not self._declared:
-                await self.declare()
-                self._declared = True
+            if not self._declared and time.monotonic() >= self._declare_at:
+                self._declared = await self.declare()
+                self._declare_at = time.monotonic() + DECLARE_AGAIN
         with self._surviving("look"):
             pause = await self._tick_all()
         return pause + random.uniform(0.001, SPREAD)  # noqa: S311 - jitter
 
-    async def declare(self) -> None:
-        """Put what the tasks declare, and delete what they declared once and do no more."""
+    async def declare(self) -> bool:
+        """Put what the tasks declare, and delete what they declared once and do no more. Returns
+        whether every schedule was free: one may be that of a release that is about to go.
+        """
+        refused: dict[str, str] = {}
         for name, schedule in self._app.schedules.items():
             job = declared_job(self._app.tasks[name])
             parameters = schedule_parameters(name, job, schedule, declared=True)
             parameters["max_args_bytes"] = self._app.max_args_bytes
             ((_, owner),) = await self._link.fetch(PUT.text, parameters)
-            if owner is not None:
-                error = f'schedule "{name}" is taken: {owner}. Give one of them another name.'
+            if owner is None:
+                continue
+            refused[name] = owner
+            if self._refused.get(name) != owner:
+                error = (
+                    f'schedule "{name}" is taken: {owner}. It is put once that has changed. If two '
+                    "applications have a task of this name, give one of the tasks another: name=."
+                )
                 self._emit(ScheduleBroken(self._worker, name, name, error))
+        self._refused = refused
+        queues = [self._app.find_task(task).options.queue for task in self._tasks]
         names = list(self._app.schedules)
-        await self._link.fetch(_KEEP.text, {"tasks": self._tasks, "names": names})
+        mine = {"tasks": self._tasks, "queues": queues, "names": names}
+        await self._link.fetch(_KEEP.text, mine)
+        return not refused
 
     async def _tick_all(self) -> float:
         """One look, and what follows, schedule by schedule: none keeps the others waiting."""

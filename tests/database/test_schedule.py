@@ -406,7 +406,7 @@ def test_a_broken_one_is_tried_again(connection: Connection, ready: Row, mend: s
 
 
 def test_a_name_that_the_code_declares_is_taken(connection: Connection, guard: Guard) -> None:
-    clause = "pgqueue.schedule_owner(s, excluded.task, excluded.declared) IS NULL"
+    clause = "pgqueue.schedule_owner(s, excluded.task, excluded.queue, excluded.declared) IS NULL"
     guarded = guard("put_schedule", clause, "true")
     put(connection, declared=True)
     put(connection, "mine", "u")
@@ -429,10 +429,31 @@ def test_only_ones_own_declarations_are_deleted(connection: Connection) -> None:
         ("of others", "c", True),
     ):
         put(connection, name, task, declared=declared)
-    keep = "SELECT pgqueue.keep_declared(ARRAY['a', 'b'], ARRAY['kept'])"
+    put(connection, "moved", "b", declared=True, queue="old")
+    keep = "SELECT pgqueue.keep_declared('{a, b}', '{default, default}', '{kept}')"
+    there = "SELECT name FROM pgqueue.schedules ORDER BY name"
+    other = register(connection, schedules=Jsonb({"moved": "old", "gone": "default"}))
     assert value(connection, keep) == 1
-    names = values(connection, "SELECT name FROM pgqueue.schedules ORDER BY name")
-    assert names == ["by hand", "kept", "of others"]
+    assert values(connection, there) == ["by hand", "kept", "moved", "of others"]
+    connection.execute("SELECT pgqueue.unregister(%s)", [other])
+    assert value(connection, keep) == 1
+    assert values(connection, there) == ["by hand", "kept", "of others"]
+
+
+def test_a_schedule_stays_in_its_queue_while_a_live_worker_declares_it(
+    connection: Connection, guard: Guard
+) -> None:
+    guarded = guard("schedule_owner", "AND pgqueue.is_declared(found)", "AND false")
+    put(connection, declared=True, queue="a")
+    other = register(connection, schedules=Jsonb({"s": "a"}))
+    register(connection, schedules=Jsonb({"s": "b"}))
+    if guarded:
+        with pytest.raises(DuplicateObject, match='a live worker declares it for queue "a"'):
+            put(connection, declared=True, queue="b")
+        assert put(connection, declared=True, queue="a", priority=1) is True
+        lost = "UPDATE pgqueue.worker SET seen_at = now() - interval '1 h' WHERE id = %s"
+        connection.execute(lost, [other])
+    assert put(connection, declared=True, queue="b") is True
 
 
 def test_a_deleted_one_can_be_made_anew(connection: Connection, guard: Guard, ready: Row) -> None:

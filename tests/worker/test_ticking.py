@@ -1,6 +1,7 @@
 """What workers do with schedules: declare them, tick them, and say what cannot be followed."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -197,6 +198,40 @@ async def test_a_declaration_whose_name_is_taken(
     (broken,) = events.of(ScheduleBroken)
     assert 'schedule "report" is taken: it was made at run time' in broken.error
     assert value(connection, "SELECT task FROM pgqueue.schedules WHERE name = 'report'") == "other"
+
+
+async def test_applications_leave_each_other_their_schedules(
+    app: PgQueue, dsn: str, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two declare one name for queues of their own, and a third has such a task without a schedule.
+    What the second one declares is put when the first has gone, as when a task has moved.
+    """
+    monkeypatch.setattr(ticker, "DECLARE_AGAIN", 0.0)
+    monkeypatch.setattr(ticker, "LONGEST_SLEEP", 0.2)
+    others = [PgQueue(dsn), PgQueue(dsn)]
+    heard = Events()
+    others[0].observer(heard)
+
+    async def cleanup() -> None: ...
+
+    app.task(queue="a", cron="0 3 * * *")(cleanup)
+    others[0].task(queue="b", cron="0 4 * * *")(cleanup)
+    others[1].task(cleanup)
+    there = "SELECT queue || ' ' || cron FROM pgqueue.schedules"
+    async with contextlib.AsyncExitStack() as stack:
+        async with working(app) as first:
+            await soon(lambda: parts(first)._ticker._declared)
+            await stack.enter_async_context(working(others[0]))
+            third = await stack.enter_async_context(working(others[1]))
+            await soon(lambda: parts(third)._ticker._declared and heard.of(ScheduleBroken))
+            assert values(connection, there) == ["a 0 3 * * *"]
+        await soon(lambda: values(connection, there) == ["b 0 4 * * *"])
+    (broken,) = heard.of(ScheduleBroken)
+    assert broken.error == (
+        'schedule "cleanup" is taken: a live worker declares it for queue "a". It is put once that '
+        "has changed. If two applications have a task of this name, give one of the tasks another: "
+        "name=."
+    )
 
 
 @pytest.mark.parametrize("settings", [{"schedules": False}, {"once": True}])

@@ -152,6 +152,7 @@ CREATE TABLE pgqueue.worker (
     version     text NOT NULL,
     queues      text[] NOT NULL,
     tasks       text[] NOT NULL,
+    schedules   jsonb NOT NULL DEFAULT '{}',
     concurrency integer NOT NULL,
     lease_for   interval NOT NULL
         CONSTRAINT "lease_for is longer than zero" CHECK (lease_for > interval '0'),

@@ -1,7 +1,7 @@
 -- A worker process begins. Its queues get a row, so that claims find something to ask.
 CREATE FUNCTION pgqueue.register(
     name text, host text, pid integer, version text, queues text[], tasks text[],
-    concurrency integer, lease_for interval
+    concurrency integer, lease_for interval, schedules jsonb DEFAULT '{}'
 ) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -10,9 +10,9 @@ BEGIN
     INSERT INTO pgqueue.queue AS q (name)
     SELECT served FROM unnest(register.queues) AS served
     ON CONFLICT DO NOTHING;
-    INSERT INTO pgqueue.worker (name, host, pid, version, queues, tasks, concurrency, lease_for)
+    INSERT INTO pgqueue.worker (name, host, pid, version, queues, tasks, concurrency, lease_for, schedules)
     VALUES (register.name, register.host, register.pid, register.version, register.queues, register.tasks,
-            register.concurrency, register.lease_for)
+            register.concurrency, register.lease_for, register.schedules)
     RETURNING id INTO worker_id;
     RETURN worker_id;
 END

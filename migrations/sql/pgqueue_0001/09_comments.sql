@@ -171,6 +171,8 @@ COMMENT ON COLUMN pgqueue.worker.pid IS 'Its process id on that machine.';
 COMMENT ON COLUMN pgqueue.worker.version IS 'The version of pgqueue that it runs.';
 COMMENT ON COLUMN pgqueue.worker.queues IS 'The queues that it serves.';
 COMMENT ON COLUMN pgqueue.worker.tasks IS 'The tasks that it knows.';
+COMMENT ON COLUMN pgqueue.worker.schedules IS
+    'The schedules that its application declares, with the queues of their jobs.';
 COMMENT ON COLUMN pgqueue.worker.concurrency IS 'How many jobs it runs at once at most.';
 COMMENT ON COLUMN pgqueue.worker.lease_for IS 'How long its leases outlive its last heartbeat.';
 COMMENT ON COLUMN pgqueue.worker.running IS 'How many jobs it was running at its last heartbeat.';

@@ -55,7 +55,7 @@ COMMENT ON FUNCTION pgqueue.release IS
     'effect when that commits, and not at all if it rolls back.';
 COMMENT ON FUNCTION pgqueue.register IS
     'Announce a worker process, for workers only. lease_for is how long its leases outlive its last '
-    'heartbeat. Returns the worker''s id. Works in the caller''s transaction.';
+    'heartbeat; schedules are those that its application declares, by name, with the queues of their jobs. Returns the worker''s id. Works in the caller''s transaction.';
 COMMENT ON FUNCTION pgqueue.ask_worker IS
     'Ask a worker for ''quiet'' (take no more jobs, and give back those that did not start), ''resume'' or ''stop'' '
     '(finish what runs, and end). It hears of it with its next heartbeat. false: there is no such live worker, '

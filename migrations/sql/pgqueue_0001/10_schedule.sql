@@ -73,15 +73,26 @@ CREATE TABLE pgqueue.tick (
 );
 CREATE INDEX tick_made ON pgqueue.tick (made_at);
 
--- Whose a schedule is, when it may not become one of this task; NULL when it may. A declared schedule belongs
--- to the code. Code takes over what was made at run time for the same task.
-CREATE FUNCTION pgqueue.schedule_owner(found pgqueue.schedule, task text, declared boolean) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
+-- Whether a live worker declares a schedule as it is: for this queue.
+CREATE FUNCTION pgqueue.is_declared(found pgqueue.schedule) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM pgqueue.worker w
+                   WHERE w.schedules ->> found.name = found.queue AND w.seen_at + w.lease_for >= now())
+$$;
+
+-- Whose a schedule is, when it may not become one of this task in this queue; NULL when it may. A declared
+-- schedule belongs to the code. Code takes over what was made at run time for the same task, and what was
+-- declared for another queue once nobody declares it: another application may have a task of that name, and
+-- the next release may have moved the task.
+CREATE FUNCTION pgqueue.schedule_owner(found pgqueue.schedule, task text, queue text, declared boolean) RETURNS text
+LANGUAGE sql STABLE AS $$
     SELECT CASE
         WHEN found.declared AND NOT (declared AND found.task = task)
         THEN 'it is declared in the code of task "' || found.task || '"'
         WHEN declared AND found.task <> task
         THEN 'it was made at run time of task "' || found.task || '"'
+        WHEN found.declared AND found.queue <> queue AND pgqueue.is_declared(found)
+        THEN 'a live worker declares it for queue "' || found.queue || '"'
     END
 $$;
 
@@ -154,11 +165,11 @@ BEGIN
                    CASE WHEN same THEN s.ended_at END
             FROM (SELECT (s.cron, s.every, s.at, s.timezone) IS NOT DISTINCT FROM
                          (excluded.cron, excluded.every, excluded.at, excluded.timezone)) AS timing(same))
-    WHERE pgqueue.schedule_owner(s, excluded.task, excluded.declared) IS NULL;
+    WHERE pgqueue.schedule_owner(s, excluded.task, excluded.queue, excluded.declared) IS NULL;
     IF NOT FOUND THEN
         SELECT s.* INTO owner FROM pgqueue.schedule s WHERE s.name = put_schedule.name;
         RAISE EXCEPTION 'pgqueue: schedule "%" is taken: %', put_schedule.name,
-            pgqueue.schedule_owner(owner, put_schedule.task, put_schedule.declared)
+            pgqueue.schedule_owner(owner, put_schedule.task, put_schedule.queue, put_schedule.declared)
             USING ERRCODE = 'duplicate_object',
                   HINT = CASE WHEN owner.declared
                          THEN 'Change it in the code that declares it, or give yours another name.'
@@ -170,7 +181,8 @@ END
 $$;
 
 -- Delete what an application once declared and declares no more: schedules of its tasks, with other names.
-CREATE FUNCTION pgqueue.keep_declared(tasks text[], names text[]) RETURNS integer
+-- Those for other queues than its tasks have stay while a live worker declares them.
+CREATE FUNCTION pgqueue.keep_declared(tasks text[], queues text[], names text[]) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
     old     text;
@@ -178,7 +190,10 @@ DECLARE
 BEGIN
     FOR old IN
         SELECT s.name FROM pgqueue.schedule s
-        WHERE s.declared AND s.task = ANY (tasks) AND s.name <> ALL (names) ORDER BY s.name
+        WHERE s.declared AND s.name <> ALL (names)
+          AND EXISTS (SELECT FROM unnest(tasks, queues) AS ours(task, queue)
+                      WHERE ours.task = s.task AND (ours.queue = s.queue OR NOT pgqueue.is_declared(s)))
+        ORDER BY s.name
     LOOP
         deleted := deleted + pgqueue.delete_schedule(old)::integer;
     END LOOP;

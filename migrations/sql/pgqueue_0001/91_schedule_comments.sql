@@ -120,9 +120,12 @@ COMMENT ON FUNCTION pgqueue.put_schedule IS
     'first worker that knows the task, and shown in the view schedules. declared is for workers. '
     'Returns whether anything was changed. Works in the caller''s transaction: it takes effect when '
     'that commits, and not at all if it rolls back.';
+COMMENT ON FUNCTION pgqueue.is_declared IS
+    'Whether a live worker declares this schedule for the queue that it has. For the functions of this '
+    'schema only. Changes nothing. Works in the caller''s transaction.';
 COMMENT ON FUNCTION pgqueue.schedule_owner IS
-    'Whose a schedule is, in words, when put_schedule would refuse to make it one of this task; NULL when '
-    'it would not. For the functions of this schema, and for clients who would rather not have their '
+    'Whose a schedule is, in words, when put_schedule would refuse to make it one of this task in this '
+    'queue; NULL when it would not. For the functions of this schema, and for clients who would rather not have their '
     'transaction aborted. Changes nothing. Works in the caller''s transaction.';
 COMMENT ON FUNCTION pgqueue.pause_schedule IS
     'Stop a schedule from ticking until resume_schedule; jobs that it has made go on. Pausing a paused '
@@ -143,8 +146,9 @@ COMMENT ON FUNCTION pgqueue.delete_schedule IS
     'declares is made anew when a worker starts. Returns whether there was one. Works in the caller''s '
     'transaction: it takes effect when that commits, and not at all if it rolls back.';
 COMMENT ON FUNCTION pgqueue.keep_declared IS
-    'Delete the declared schedules of these tasks whose names are not among these, for workers only. '
-    'Returns how many. Works in the caller''s transaction: it takes effect when that commits, and not '
+    'Delete the declared schedules of these tasks, which have these queues, whose names are not among '
+    'these, for workers only. One for another queue stays while a live worker declares it. Returns how '
+    'many. Works in the caller''s transaction: it takes effect when that commits, and not '
     'at all if it rolls back.';
 COMMENT ON FUNCTION pgqueue.enqueue_for IS
     'Enqueue the job of a schedule for a tick, or outside of them when that is NULL. For the functions '

@@ -17,7 +17,7 @@ DROP VIEW pgqueue.schedules;
 DROP FUNCTION
     pgqueue.prune_schedules, pgqueue.break_schedule, pgqueue.tick, pgqueue.due_schedules, pgqueue.run_schedule, pgqueue.live_jobs,
     pgqueue.enqueue_for, pgqueue.resume_schedule, pgqueue.pause_schedule, pgqueue.keep_declared,
-    pgqueue.delete_schedule, pgqueue.put_schedule, pgqueue.schedule_owner;
+    pgqueue.delete_schedule, pgqueue.put_schedule, pgqueue.schedule_owner, pgqueue.is_declared;
 DROP TABLE pgqueue.tick, pgqueue.schedule;
 DROP VIEW pgqueue.pauses;
 DROP VIEW pgqueue.limits;

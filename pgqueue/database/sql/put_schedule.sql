@@ -13,5 +13,6 @@ SELECT CASE WHEN found.owner IS NULL THEN pgqueue.put_schedule(
     jitter => make_interval(secs => CAST(%(jitter)s AS double precision)),
     declared => CAST(%(declared)s AS boolean), max_args_bytes => CAST(%(max_args_bytes)s AS integer),
     flow => CAST(%(flow)s AS jsonb)) END AS changed, found.owner
-FROM (SELECT (SELECT pgqueue.schedule_owner(s, CAST(%(task)s AS text), CAST(%(declared)s AS boolean))
+FROM (SELECT (SELECT pgqueue.schedule_owner(
+                  s, CAST(%(task)s AS text), CAST(%(queue)s AS text), CAST(%(declared)s AS boolean))
               FROM pgqueue.schedule s WHERE s.name = CAST(%(name)s AS text)) AS owner) AS found
