@@ -210,6 +210,33 @@ def schedule_parameters(
     if not isinstance(schedule, Schedule):
         kind = type(schedule).__name__
         raise InvalidOption(f"a schedule is a Schedule, such as Schedule(every=60), got {kind}.")
+    _check_job(job, schedule)
+    options = job.options
+    return {
+        "name": name,
+        "task": job.task,
+        "args": job.args,
+        "cron": schedule.cron,
+        "every": None if schedule.every is None else schedule.period.total_seconds(),
+        "at": schedule.at,
+        "timezone": schedule.timezone,
+        "queue": options.queue,
+        "priority": options.priority,
+        "max_attempts": options.max_attempts,
+        "timeout": None if options.timeout is None else options.timeout.total_seconds(),
+        "tags": list(options.tags) or None,
+        "meta": options.meta,
+        "flow": job.flow,
+        "missed": schedule.missed,
+        "most_missed": schedule.most_missed,
+        "overlap": schedule.overlap,
+        "jitter": schedule.spread.total_seconds(),
+        "declared": declared,
+    }
+
+
+def _check_job(job: NewJob, schedule: Schedule) -> None:
+    """A tick has nobody who listens, and the schedule says when. Raises InvalidOption."""
     options: JobOptions = job.options
     if options.run_at is not None or options.delay is not None:
         raise InvalidOption("the schedule says when its jobs run: leave run_at and delay out.")
@@ -232,27 +259,6 @@ def schedule_parameters(
             'overlap="queue" and order_key= exclude each other: the jobs stand in one line '
             "already. Leave one out."
         )
-    return {
-        "name": name,
-        "task": job.task,
-        "args": job.args,
-        "cron": schedule.cron,
-        "every": None if schedule.every is None else schedule.period.total_seconds(),
-        "at": schedule.at,
-        "timezone": schedule.timezone,
-        "queue": options.queue,
-        "priority": options.priority,
-        "max_attempts": options.max_attempts,
-        "timeout": None if options.timeout is None else options.timeout.total_seconds(),
-        "tags": list(options.tags) or None,
-        "meta": options.meta,
-        "flow": job.flow,
-        "missed": schedule.missed,
-        "most_missed": schedule.most_missed,
-        "overlap": schedule.overlap,
-        "jitter": schedule.spread.total_seconds(),
-        "declared": declared,
-    }
 
 
 def _yes(rows: list[tuple[Any, ...]]) -> bool:
