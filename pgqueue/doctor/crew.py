@@ -15,13 +15,13 @@ SELECT count(*) FROM pgqueue.job j
 WHERE j.lease IS NOT NULL AND NOT EXISTS (SELECT FROM pgqueue.worker w WHERE w.id = j.worker_id)
 """
 QUEUES = """
-SELECT s.queue, s.queued, s.workers, s.paused_at, s.paused_by, s.pause_reason, s.paused_until
+SELECT s.queue, s.queued, s.blocked, s.workers, s.paused_at, s.paused_by, s.pause_reason, s.paused_until
 FROM pgqueue.queue_stats s ORDER BY s.queue
 """
 UNKNOWN_TASKS = """
 SELECT waiting.queue, waiting.task, waiting.jobs
 FROM (SELECT j.queue, j.task, count(*) AS jobs FROM pgqueue.jobs AS j
-      WHERE j.state = 'queued' GROUP BY j.queue, j.task) AS waiting
+      WHERE j.state IN ('queued', 'blocked') GROUP BY j.queue, j.task) AS waiting
 WHERE EXISTS (SELECT FROM pgqueue.workers w
               WHERE w.state = 'running' AND waiting.queue = ANY(w.queues))
   AND NOT EXISTS (SELECT FROM pgqueue.workers w
@@ -80,7 +80,7 @@ def tasks(database: Database) -> Iterator[Finding]:
     bad = trouble.of_tasks(database.rows(UNKNOWN_TASKS))
     fix = 'deploy its code, or give the task that replaced it the old name: aliases=["…"]'
     found = [problem(one.text, fix) for one in bad]
-    yield from found or [ok("every queued job's task is known to a worker of its queue.")]
+    yield from found or [ok("every waiting job's task is known to a worker of its queue.")]
 
 
 def schedules(database: Database) -> Iterator[Finding]:

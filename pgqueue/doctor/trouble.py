@@ -33,21 +33,22 @@ class Trouble:
 def of_queues(rows: Iterable[Row]) -> Iterator[Trouble]:
     """Queues with jobs and without workers, and paused ones. Rows are those of queue_stats."""
     for row in rows:
-        name, jobs = row["queue"], count_of(row["queued"], "queued job")
-        if row["queued"] and not row["workers"]:
+        name, waiting = row["queue"], row["queued"] + row["blocked"]
+        jobs = count_of(waiting, "waiting job")
+        if waiting and not row["workers"]:
             text = f"{name}: {jobs} and no live worker."
             yield Trouble("queue_without_worker", text, f"pgqueue worker -q {name}", queue=name)
         if row["paused_at"]:
             ends = until(row["paused_until"])
             text = f"{name}: paused by {row['paused_by']}{ends}{_why(row['pause_reason'])}"
-            text += f", {jobs} waiting."
+            text += f", {jobs}."
             yield Trouble("queue_paused", text, f"pgqueue queues resume {name}", queue=name)
 
 
 def of_tasks(rows: Iterable[Row]) -> Iterator[Trouble]:
     """Tasks that no live worker knows. Rows have queue, task and jobs."""
     for row in rows:
-        queue, task, jobs = row["queue"], row["task"], count_of(row["jobs"], "queued job")
+        queue, task, jobs = row["queue"], row["task"], count_of(row["jobs"], "waiting job")
         text = f"{queue}: {jobs} of task {task}, which no live worker knows."
         command = f"pgqueue jobs ls --queue {queue} --task {task}"
         yield Trouble("unknown_task", text, command, queue=queue, task=task)

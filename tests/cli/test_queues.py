@@ -90,6 +90,13 @@ def test_who_is_quiet_serves_nothing(program: Program, connection: Connection) -
     assert kinds(program) == [("unknown_task", "default", "t"), ("worker_quiet", None, None)]
 
 
+def test_a_pause_tells_of_jobs_at_the_gate_too(program: Program, connection: Connection) -> None:
+    register(connection)
+    enqueue(connection, flow={"fair_key": "a"})
+    connection.execute("SELECT pgqueue.pause_queue('default', NULL, 'ada')")
+    assert "default: paused by ada, 1 waiting job." in program("info").out
+
+
 def test_what_is_wrong(program: Program, connection: Connection) -> None:
     expire(connection, register(connection, name="gone", queues=["mail"]))
     register(connection)
@@ -103,9 +110,9 @@ def test_what_is_wrong(program: Program, connection: Connection) -> None:
         ("worker_lost", None, None),
     ]
     out = program("info").out
-    assert "mail: 1 queued job and no live worker. Try: pgqueue worker -q mail" in out
-    assert "default: paused by ada: lunch, 1 queued job waiting." in out
-    assert "1 queued job of task shop.old.resize, which no live worker knows." in out
+    assert "mail: 1 waiting job and no live worker. Try: pgqueue worker -q mail" in out
+    assert "default: paused by ada: lunch, 1 waiting job." in out
+    assert "1 waiting job of task shop.old.resize, which no live worker knows." in out
     assert "worker gone is lost" in out
     assert kinds(program, "--queue", "mail") == [
         ("queue_without_worker", "mail", None),

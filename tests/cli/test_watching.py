@@ -17,7 +17,7 @@ def test_info_is_drawn_in_place(program: Program, connection: Connection) -> Non
     with terminal(command, program.environment) as screen:
         screen.until("default")
         enqueue(connection, queue="reports")
-        screen.until("reports: 1 queued job and no live worker")
+        screen.until("reports: 1 waiting job and no live worker")
         assert screen.end(signal.SIGINT) == 130
     before, _, after = screen.seen.partition(LEAVES)
     assert "\x1b[?1049h" in before

@@ -1,5 +1,6 @@
 """Every page of figures over HTTP: what it says, to whom, and what it refuses."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -206,6 +207,12 @@ def test_who_is_quiet_serves_no_queue(
     if quiet:
         connection.execute("UPDATE pgqueue.worker SET draining_at = now(), quiet = true")
     assert ("no worker" in http.get("/queues").text) is quiet
+
+
+def test_jobs_at_the_gate_want_a_worker_too(http: httpx.Client, connection: Connection) -> None:
+    enqueue(connection, queue="sms", flow={"limits": ["gateway"]})
+    for path in ("/", "/queues", "/queues/sms"):
+        assert re.search(r'state-problem">.+</span> no worker', http.get(path).text), path
 
 
 def test_what_is_asked_of_a_worker(http: httpx.Client, connection: Connection) -> None:

@@ -51,7 +51,17 @@ def test_a_queue_without_a_worker(connection: Connection, look: Examine) -> None
     enqueue(connection)
     (finding,) = look("queues")
     assert (finding.status, finding.fix) == ("problem", "pgqueue worker -q reports")
-    assert finding.text == "reports: 1 queued job and no live worker."
+    assert finding.text == "reports: 1 waiting job and no live worker."
+
+
+def test_a_queue_without_a_worker_whose_jobs_are_at_the_gate(
+    connection: Connection, look: Examine
+) -> None:
+    register(connection)
+    enqueue(connection, queue="sms", flow={"limits": ["gateway"]})
+    (finding,) = look("queues")
+    assert (finding.status, finding.fix) == ("problem", "pgqueue worker -q sms")
+    assert finding.text == "sms: 1 waiting job and no live worker."
 
 
 def test_a_task_that_no_live_worker_knows(connection: Connection, look: Examine) -> None:
@@ -60,8 +70,17 @@ def test_a_task_that_no_live_worker_knows(connection: Connection, look: Examine)
     enqueue(connection, "shop.resize")
     (finding,) = look("tasks")
     assert finding.status == "problem"
-    assert "1 queued job of task shop.old.resize, which no live worker knows" in finding.text
+    assert "1 waiting job of task shop.old.resize, which no live worker knows" in finding.text
     assert "aliases" in str(finding.fix)
+
+
+def test_a_task_at_the_gate_that_no_live_worker_knows(
+    connection: Connection, look: Examine
+) -> None:
+    register(connection, tasks=["shop.resize"])
+    enqueue(connection, "shop.old.resize", flow={"fair_key": "a"})
+    (finding,) = look("tasks")
+    assert "1 waiting job of task shop.old.resize, which no live worker knows" in finding.text
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,8 @@ BEGIN
 END
 $$;
 
--- The names of all queues that have a row, or jobs in line: from one name to the next by the index, from its
--- end, as before the head of a line there are the dead rows of jobs that are over.
+-- The names of all queues that have a row, or jobs in line or at the gate: from one name to the next by the
+-- index, from its end, as before the head of a line there are the dead rows of jobs that are over.
 CREATE FUNCTION pgqueue.queue_names() RETURNS SETOF text
 LANGUAGE plpgsql STABLE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
@@ -50,9 +50,20 @@ BEGIN
                 WHERE j.ready_xid IS NOT NULL AND j.queue < lane.name
                 ORDER BY j.queue DESC, j.priority DESC, j.ready_xid DESC, j.id DESC LIMIT 1)
         FROM lane WHERE lane.name IS NOT NULL
+    ),
+    gated AS (
+        (SELECT j.queue::text AS name FROM pgqueue.job j
+         WHERE j.ready_xid IS NULL AND j.blocked
+         ORDER BY j.queue DESC, j.priority DESC, j.id DESC LIMIT 1)
+        UNION ALL
+        SELECT (SELECT j.queue::text FROM pgqueue.job j
+                WHERE j.ready_xid IS NULL AND j.blocked AND j.queue < gated.name
+                ORDER BY j.queue DESC, j.priority DESC, j.id DESC LIMIT 1)
+        FROM gated WHERE gated.name IS NOT NULL
     )
     SELECT q.name::text FROM pgqueue.queue q
-    UNION SELECT lane.name FROM lane WHERE lane.name IS NOT NULL;
+    UNION SELECT lane.name FROM lane WHERE lane.name IS NOT NULL
+    UNION SELECT gated.name FROM gated WHERE gated.name IS NOT NULL;
 END
 $$;
 

@@ -63,8 +63,8 @@ COMMENT ON FUNCTION pgqueue.look_at_line IS
     'How many jobs of a queue run, and since when the first in line waits, as far as the most first '
     'jobs of each priority tell. For sample. Reads in the caller''s transaction.';
 COMMENT ON FUNCTION pgqueue.queue_names IS
-    'The names of all queues that have a row or jobs in line. For sample. Reads in the caller''s '
-    'transaction.';
+    'The names of all queues that have a row, or jobs in line or at the gate. For sample. Reads in the '
+    'caller''s transaction.';
 COMMENT ON FUNCTION pgqueue.sample IS
     'Note how deep the queues are, unless somebody did in this minute. Returns how many queues were '
     'looked at. Workers call it; anybody may, at any time. Works in the caller''s transaction: it '
