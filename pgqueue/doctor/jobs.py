@@ -33,7 +33,7 @@ RULES = "SELECT count(*) FROM pgqueue.limits"
 AT_THE_GATE = """
 SELECT (SELECT count(*) FROM pgqueue.job j WHERE j.blocked
         AND NOT EXISTS (SELECT FROM pgqueue.gate g WHERE g.job_id = j.id)) AS astray,
-       (SELECT count(*) FROM pgqueue.gate g WHERE g.state <> 'ended'
+       (SELECT count(*) FROM pgqueue.gate g WHERE g.state NOT IN ('held', 'ended')
         AND NOT EXISTS (SELECT FROM pgqueue.job j WHERE j.id = g.job_id)) AS ghosts,
        (SELECT count(*) FROM pgqueue.gate g WHERE g.state = 'closed') AS waiting
 """
@@ -86,7 +86,10 @@ def limits(database: Database) -> Iterator[Finding]:
 
 
 def blocked(database: Database) -> Iterator[Finding]:
-    """What only a hand in the tables can have made wrong at the gate. Workers mend it in time."""
+    """What only a hand in the tables can have made wrong at the gate. Workers mend it in time.
+
+    The rows of jobs that ran are there until the next claim settles them: that is no fault.
+    """
     state = database.row(AT_THE_GATE)
     found = [
         problem(

@@ -3,7 +3,17 @@
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.support.jobs import Connection, claim, enqueue, expire, register, state, value
+from tests.support.jobs import (
+    Connection,
+    claim,
+    claim_gated,
+    complete,
+    enqueue,
+    expire,
+    register,
+    state,
+    value,
+)
 
 from .conftest import Examine
 
@@ -153,6 +163,24 @@ def test_a_gate_that_a_hand_has_damaged(connection: Connection, look: Examine) -
     assert ghost.text == "1 row at the gate whose job is gone."
     connection.execute(str(ghost.fix_sql).encode())
     assert look("blocked")[0].status == "ok"
+
+
+def test_jobs_of_a_limit_that_have_ended_are_no_fault(
+    connection: Connection, look: Examine
+) -> None:
+    worker = register(connection)
+    connection.execute("SELECT pgqueue.set_limit('crm', 1)")
+    for _ in range(2):
+        enqueue(connection, flow={"limits": ["crm"]})
+    held = "SELECT count(*) FROM pgqueue.gate WHERE state = 'held'"
+    for _ in range(2):
+        (claimed,) = claim_gated(connection, worker)
+        assert look("blocked")[0].status == "ok", "while it runs"
+        complete(connection, claimed)
+        assert value(connection, held) == 1, "nobody has settled it yet"
+        assert look("blocked")[0].status == "ok", "just after its end"
+    connection.execute("SELECT pgqueue.unregister(%s)", [worker])
+    assert look("blocked")[0].status == "ok", "after the worker"
 
 
 def test_jobs_that_wait_behind_a_paused_queue(connection: Connection, look: Examine) -> None:
