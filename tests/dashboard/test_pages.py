@@ -134,7 +134,7 @@ def test_errors_are_grouped_and_counted(http: httpx.Client, connection: Connecti
 def test_a_task_shows_what_workers_declared(http: httpx.Client, connection: Connection) -> None:
     fill(connection)
     text = http.get("/tasks/shop.jobs.charge_card").text
-    assert "shop.jobs.charge_card(order_id: int, card: str)" in text
+    assert ">shop.jobs.charge_card(order_id: int, card: str)</pre>" in text
     assert "Charge what an order costs." in text
     assert "web-1.4711" in text
     assert 'href="/enqueue?task=shop.jobs.charge_card"' in text

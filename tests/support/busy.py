@@ -76,18 +76,20 @@ FROM generate_series(date_bin('1 minute', now() - interval '24 hours', '2000-01-
 DECLARED = """
 INSERT INTO pgqueue.task_declaration (task, queue, signature, doc, max_attempts, priority, timeout,
                                       cron, version, redact)
-VALUES ('shop.jobs.send_receipt', 'mail', '(order_id: int, *, copy: bool = False)',
-        'Send the receipt of an order to its customer.', 8, 0, '30 seconds', NULL, '0.1.0', '{}'),
-       ('shop.jobs.send_welcome', 'mail', '(user_id: int, *, template: str = "default")',
-        'Greet somebody new.', 5, 0, '1 minute', NULL, '0.1.0', '{}'),
-       ('shop.jobs.charge_card', 'payments', '(order_id: int, card: str)',
-        'Charge what an order costs.', 5, 5, '20 seconds', NULL, '0.1.0', '{card}'),
-       ('shop.jobs.resize_image', 'images', '(path: str, width: int)', NULL, 20, -2, NULL, NULL,
-        '0.1.0', '{}'),
-       ('shop.jobs.index_product', 'default', '(product_id: int)', NULL, 20, 0, NULL, NULL,
-        '0.1.0', '{}'),
-       ('shop.jobs.nightly_report', 'reports', '()', 'What was sold, by country.', 3, 0,
-        '30 minutes', '0 2 * * *', '0.1.0', '{}')
+SELECT task, queue, task || arguments, doc, attempts, priority, CAST(timeout AS interval), cron,
+       '0.1.0', redact
+FROM (VALUES
+    ('shop.jobs.send_receipt', 'mail', '(order_id: int, *, copy: bool = False)',
+     'Send the receipt of an order to its customer.', 8, 0, '30 seconds', NULL, '{}'::text[]),
+    ('shop.jobs.send_welcome', 'mail', '(user_id: int, *, template: str = "default")',
+     'Greet somebody new.', 5, 0, '1 minute', NULL, '{}'),
+    ('shop.jobs.charge_card', 'payments', '(order_id: int, card: str)',
+     'Charge what an order costs.', 5, 5, '20 seconds', NULL, '{card}'),
+    ('shop.jobs.resize_image', 'images', '(path: str, width: int)', NULL, 20, -2, NULL, NULL, '{}'),
+    ('shop.jobs.index_product', 'default', '(product_id: int)', NULL, 20, 0, NULL, NULL, '{}'),
+    ('shop.jobs.nightly_report', 'reports', '()', 'What was sold, by country.', 3, 0,
+     '30 minutes', '0 2 * * *', '{}')
+) AS declared(task, queue, arguments, doc, attempts, priority, timeout, cron, redact)
 """
 FAILURES = """
 INSERT INTO pgqueue.failure (job_id, attempt, queue, task, started_at, failed_at, error_type,
