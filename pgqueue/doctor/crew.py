@@ -15,7 +15,8 @@ SELECT count(*) FROM pgqueue.job j
 WHERE j.lease IS NOT NULL AND NOT EXISTS (SELECT FROM pgqueue.worker w WHERE w.id = j.worker_id)
 """
 QUEUES = """
-SELECT s.queue, s.queued, s.blocked, s.workers, s.paused_at, s.paused_by, s.pause_reason, s.paused_until
+SELECT s.queue, s.queued, s.blocked, s.workers, s.paused_at, s.paused_by, s.pause_reason,
+       s.paused_until
 FROM pgqueue.queue_stats s ORDER BY s.queue
 """
 UNKNOWN_TASKS = """
