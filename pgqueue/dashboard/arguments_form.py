@@ -17,6 +17,8 @@ from .tree import Number, read, write
 
 PREFIX = "arg."
 MOST_FIELDS = 60
+MOST_REFERENCES = 10
+"""Definitions that a rule leads through: a schema may go round in a circle."""
 _KINDS = {"string": "text", "integer": "number", "number": "number", "boolean": "boolean"}
 _WORDS = {"text": "a text", "number": "a number", "boolean": "true or false", "json": "JSON"}
 
@@ -39,22 +41,40 @@ class Field:
 
 def fields_of(schema: Any, values: Mapping[str, Any] | None = None) -> list[Field] | None:
     """The fields of a form; None where the schema gives none, and JSON has to be typed."""
-    properties = schema.get("properties") if isinstance(schema, dict) else None
+    defined = schema.get("$defs") if isinstance(schema, dict) else None
+    whole = _resolved(schema, defined)
+    properties = whole.get("properties")
     if not isinstance(properties, dict) or len(properties) > MOST_FIELDS:
         return None
-    if schema.get("additionalProperties") not in (None, False):
+    if whole.get("additionalProperties") not in (None, False):
         return None
-    required = schema.get("required")
+    required = whole.get("required")
     given = values or {}
     if any(name not in properties for name in given):
         return None
     demanded = required if isinstance(required, list) else []
-    fields = [_field(name, rule, name in demanded, given) for name, rule in properties.items()]
+    fields = [
+        _field(name, _resolved(rule, defined), name in demanded, given)
+        for name, rule in properties.items()
+    ]
     return sorted(fields, key=lambda field: not field.is_required)
 
 
-def _field(name: str, rule: Any, is_required: bool, given: Mapping[str, Any]) -> Field:
-    rule = rule if isinstance(rule, dict) else {}
+def _resolved(rule: Any, defined: Any) -> dict[str, Any]:
+    """A rule, and what it refers to: {"$ref": "#/$defs/Currency"} is what Currency is."""
+    found: dict[str, Any] = {}
+    for _ in range(MOST_REFERENCES):
+        if not isinstance(rule, dict):
+            break
+        found = rule | found
+        target = rule.get("$ref")
+        if not isinstance(target, str) or not isinstance(defined, dict):
+            break
+        rule = defined.get(target.removeprefix("#/$defs/"))
+    return found
+
+
+def _field(name: str, rule: dict[str, Any], is_required: bool, given: Mapping[str, Any]) -> Field:
     choices = rule.get("enum")
     simple = isinstance(choices, list) and all(isinstance(one, str) for one in choices)
     kind = "choice" if simple and choices else _kind(rule)

@@ -1,29 +1,43 @@
 """Enqueuing by hand: forms made from a schema, JSON, and copies of jobs."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from enum import Enum
+from typing import Annotated, Any
 
 import httpx
+import msgspec
 import psycopg
 import pytest
 
 from tests.support import enqueue, job, row, value
 from tests.support.dashboards import client
 from tests.support.jobs import existing_job
-from tests.support.states import charge, declare
+from tests.support.states import charge, declare, declare_function
 
 Connection = psycopg.Connection[Any]
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "order_id": {"type": "integer"},
-        "currency": {"enum": ["EUR", "USD"], "default": "EUR"},
-        "note": {"type": "string", "description": "For the receipt."},
-        "dry": {"type": "boolean", "default": False},
-        "lines": {"type": "array", "items": {"$ref": "#/$defs/Line"}},
-    },
-    "required": ["order_id"],
-}
+
+
+class Currency(Enum):
+    EUR = "EUR"
+    USD = "USD"
+
+
+class Line(msgspec.Struct):
+    price: float
+
+
+def charge_card(
+    order_id: int,
+    currency: Currency = Currency.EUR,
+    note: Annotated[str, msgspec.Meta(description="For the receipt.")] = "",
+    dry: bool = False,
+    lines: list[Line] = [],  # noqa: B006
+) -> None:
+    """Charge what an order costs."""
+
+
+def hello() -> None:
+    """Take nothing."""
 
 
 def newest(connection: Connection) -> dict[str, Any]:
@@ -48,12 +62,13 @@ def test_many_refusals_at_once_keep_nobody_waiting(url: str) -> None:
         assert set(pool.map(ask, range(12))) == {400}
 
 
-def test_a_schema_becomes_a_form(http: httpx.Client, connection: Connection) -> None:
-    declare(connection, schema=SCHEMA, queue="pay", priority=3, max_attempts=5)
+def test_what_a_worker_declared_becomes_a_form(http: httpx.Client, connection: Connection) -> None:
+    declare_function(connection, charge_card, queue="pay", priority=3, max_attempts=5)
     text = http.get("/enqueue?task=charge_card").text
     for part in (
         '<input id="arg.order_id"',
         '<select id="arg.currency"',
+        "<option>USD</option>",
         "For the receipt.",
         '<textarea id="arg.lines"',
         'name="queue" list="queues" maxlength="100" value="pay"',
@@ -83,6 +98,21 @@ def test_a_schema_becomes_a_form(http: httpx.Client, connection: Connection) -> 
     assert recorded == {"actor": "tester", "action": "enqueue", "target": target, "jobs": 1}
 
 
+def test_a_task_without_arguments_asks_for_none(http: httpx.Client, connection: Connection) -> None:
+    declare_function(connection, hello)
+    assert "This task takes none." in http.get("/enqueue?task=hello").text
+    assert http.post("/enqueue", data={"task": "hello"}).status_code == 303
+    assert newest(connection)["args"] == {}
+
+
+@pytest.mark.parametrize("ref", ["#/$defs/t", "#/$defs/gone", "t", 7, None])
+def test_references_that_lead_nowhere_leave_json(
+    http: httpx.Client, connection: Connection, ref: Any
+) -> None:
+    declare(connection, schema={"$ref": ref, "$defs": {"t": {"$ref": ref}}})
+    assert '<textarea name="args"' in http.get("/enqueue?task=charge_card").text
+
+
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
@@ -103,7 +133,7 @@ def test_a_schema_becomes_a_form(http: httpx.Client, connection: Connection) -> 
 def test_what_is_wrong_is_told_and_what_was_typed_is_kept(
     http: httpx.Client, connection: Connection, fields: dict[str, str], told: str
 ) -> None:
-    declare(connection, schema=SCHEMA)
+    declare_function(connection, charge_card)
     answer = http.post("/enqueue", data={"task": "charge_card", "tags": "kept"} | fields)
     assert answer.status_code == 400
     assert told in answer.text

@@ -1,24 +1,25 @@
 """A shop with some work behind it and some ahead, for looking at."""
 
 import random
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import psycopg
+from msgspec import Meta
 
 from tests.support.jobs import claim, complete, enqueue, register
-from tests.support.states import charge, declare, fail, one_of_each
+from tests.support.states import charge, declare_function, fail, one_of_each
 
 Connection = psycopg.Connection[Any]
-SCHEMA = {
-    "properties": {
-        "warehouse": {"enum": ["Lisbon", "Oslo"]},
-        "since": {"type": "string", "description": "A day such as 2026-11-22."},
-        "dry": {"type": "boolean", "default": False},
-        "shelves": {"type": "array"},
-    },
-    "required": ["warehouse", "since"],
-}
 TASKS = ("send_receipt", "resize_image", "sync_inventory", "charge_card")
+
+
+def sync_inventory(
+    warehouse: Literal["Lisbon", "Oslo"],
+    since: Annotated[str, Meta(description="A day such as 2026-11-22.")],
+    dry: bool = False,
+    shelves: list[int] | None = None,
+) -> None:
+    """Bring the shelves up to date."""
 
 
 def open_shop(connection: Connection) -> dict[str, int]:
@@ -52,7 +53,7 @@ def open_shop(connection: Connection) -> dict[str, int]:
     )
     made = one_of_each(connection)
     _order(connection)
-    declare(connection, task="sync_inventory", schema=SCHEMA, doc="Bring the shelves up to date.")
+    declare_function(connection, sync_inventory)
     for _ in range(3):
         charge(connection, queue="email", priority=5)
     return made

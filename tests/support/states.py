@@ -1,10 +1,13 @@
 """A job in each state, as workers and operators leave them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
 
+from pgqueue import PgQueue
+from pgqueue.worker.declaring import declarations
 from tests.support.jobs import claim, complete, enqueue, register
 
 Connection = psycopg.Connection[Any]
@@ -50,6 +53,13 @@ def charge(connection: Connection, **options: Any) -> int:
 def fail(connection: Connection, claimed: dict[str, Any], delay: str | None = None) -> None:
     """Let an attempt fail; without a delay the job is dead."""
     connection.execute(FAIL, [claimed["id"], claimed["lease"], delay, TRACEBACK])
+
+
+def declare_function(connection: Connection, function: Callable[..., Any], **options: Any) -> None:
+    """Declare a task of this function and its name, as the worker of an application does."""
+    app = PgQueue("postgresql://nobody@localhost/nothing")
+    app.task(function, name=function.__name__, **options)
+    connection.execute("SELECT pgqueue.declare_tasks(%s)", [declarations(app)])
 
 
 def declare(connection: Connection, **fields: Any) -> None:
