@@ -6,7 +6,7 @@ import inspect
 import logging
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..database.dsn import checked_dsn
 from ..errors import SchemaError
 from .access import ROLES, Access, Authorize, TooManyTries, Unauthorized, Visitor
+from .bridge import Bridge
 from .database import LONGEST
 from .guard import Guard
 from .pages import routes
@@ -79,10 +80,8 @@ class Dashboard:
         """The same for WSGI applications as Flask and Django. Pages then ask again every few
         seconds: an open stream would take a thread of the server for each.
         """
-        from a2wsgi import ASGIMiddleware
-
         self.services.follows = "poll"
-        return ASGIMiddleware(cast(Any, self))
+        return Bridge(self)
 
     async def close(self) -> None:
         """Close its connections. They open again when they are needed."""

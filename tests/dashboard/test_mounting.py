@@ -1,6 +1,7 @@
 """The dashboard inside of other applications, under any prefix."""
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -67,7 +68,7 @@ async def test_in_an_asgi_application(dsn: str, kind: str, prefix: str) -> None:
 
 def close(wsgi: Any) -> None:
     """Close the connections of a dashboard that was made a WSGI application."""
-    asyncio.run_coroutine_threadsafe(wsgi.app.close(), wsgi.loop).result(20)
+    asyncio.run_coroutine_threadsafe(wsgi.app.close(), wsgi.middleware().loop).result(20)
 
 
 def wsgi_client(application: Any) -> httpx.Client:
@@ -87,6 +88,42 @@ def test_in_flask(dsn: str) -> None:
         check(http, "/ops/jobs")
         assert http.get("/ops/jobs/changes").status_code == 503, "a stream would hold a thread"
     close(wsgi)
+
+
+PRELOADED = """
+import os, sys, threading
+import httpx
+from pgqueue.dashboard import Visitor, create_dashboard
+
+wsgi = create_dashboard(sys.argv[1], authorize=lambda request: Visitor("ann", "viewer")).as_wsgi()
+
+def ask():
+    with httpx.Client(transport=httpx.WSGITransport(wsgi), base_url="http://shop") as http:
+        return http.get("/jobs").status_code
+
+def ask_in_child():
+    child = os.fork()
+    if child == 0:
+        asking = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
+        answers = []
+        asking.start()
+        asking.join(60)
+        os._exit(0 if answers == [200] else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+print(ask_in_child(), ask(), ask_in_child())
+"""
+
+
+def test_a_server_may_fork_after_the_dashboard_was_made(dsn: str) -> None:
+    """As gunicorn --preload does: before the first request, and after it."""
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PRELOADED, dsn],
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+    assert ran.stdout.split() == ["0", "200", "0"], ran.stderr
 
 
 @pytest.fixture
