@@ -24,7 +24,8 @@ class Bridge:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        return self.middleware()(environ, start_response)  # type: ignore[arg-type]
+        given: Any = {**environ, "PATH_INFO": environ.get("PATH_INFO") or "/"}
+        return self.middleware()(given, start_response)
 
     def middleware(self) -> ASGIMiddleware:
         """The one of this process."""

@@ -86,6 +86,7 @@ def test_in_flask(dsn: str) -> None:
     with wsgi_client(host) as http:
         assert http.get("/").text == "the shop"
         check(http, "/ops/jobs")
+        assert http.get("/ops/jobs").status_code == 200
         assert http.get("/ops/jobs/changes").status_code == 503, "a stream would hold a thread"
     close(wsgi)
 
