@@ -15,12 +15,10 @@ from dataclasses import dataclass, replace
 from .conditions import Condition
 from .conditions import condition as condition_of
 from .database import Row, Session
-from .gathering import MOST, PIN, Count, gathered
+from .gathering import MOST, PIN, REACH, Count, gathered
 from .search import Search
 
 PAGE = 50
-REACH = 100_000
-"""Rows of a table that one page looks at."""
 PATIENCE = 1.0
 """Seconds after which an empty page is shown, and going on is left to whoever looks at it."""
 ROUNDS = 10

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from .database import Session
 
 MOST = 10_000
+REACH = 100_000
+"""Rows of a table that one page looks at."""
 HEAD = 2_000
 """Jobs at the head of a line among which those that run are looked for. Where that is not enough,
 the workers know how many they are."""
@@ -71,10 +73,11 @@ REPORTED = """
 SELECT coalesce(sum(w.running), 0) FROM pgqueue.worker w WHERE w.seen_at + w.lease_for >= now()
 """
 _DEAD = f"""
-SELECT count(*) FILTER (WHERE d.state = 'dead') AS dead,
-       count(*) FILTER (WHERE d.state = 'cancelled') AS cancelled, count(*) > {MOST} AS more
-FROM (SELECT d.state FROM pgqueue.job_dead d ORDER BY d.id DESC LIMIT {MOST + 1}) AS d
+SELECT count(*) FROM (
+    SELECT FROM (SELECT d.state FROM pgqueue.job_dead d ORDER BY d.id DESC LIMIT {REACH}) AS d
+    WHERE d.state = %s LIMIT {MOST + 1}) AS found
 """
+_DEAD_BEYOND = f"SELECT EXISTS (SELECT FROM pgqueue.job_dead d ORDER BY d.id DESC OFFSET {REACH})"
 _DONE = f"SELECT count(*) FROM (SELECT FROM pgqueue.job_done LIMIT {MOST + 1}) AS d"
 
 
@@ -88,13 +91,15 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """So many; `more`: at least so many."""
+    """So many; `more`: at least so many, which says nothing of none."""
 
     number: int
     more: bool = False
 
     def __str__(self) -> str:
-        return f"{self.number:,}{'+' if self.more else ''}"
+        if not self.more:
+            return f"{self.number:,}"
+        return f"{self.number:,}+" if self.number else "?"
 
 
 async def gathered(session: Session, states: Sequence[str]) -> dict[str, Gathered]:
@@ -129,8 +134,8 @@ async def counts(session: Session) -> dict[str, Count]:
         found["running"] = Count(min(int(reported), MOST), reported > MOST)
     done = await session.value(_DONE)
     found["succeeded"] = Count(min(done, MOST), done > MOST)
-    dead = await session.row(_DEAD)
-    assert dead is not None
+    beyond = await session.value(_DEAD_BEYOND)
     for state in ("dead", "cancelled"):
-        found[state] = Count(min(dead[state], MOST), dead["more"])
+        number = await session.value(_DEAD, [state])
+        found[state] = Count(min(number, MOST), beyond or number > MOST)
     return found

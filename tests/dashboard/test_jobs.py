@@ -106,6 +106,31 @@ def test_running_jobs_are_found_among_many_queued(
     assert "running <small>6</small>" in answer.text
 
 
+ENDED = """
+INSERT INTO pgqueue.job_dead (id, state, run_at, enqueued_at, finished_at, priority, attempt,
+                              max_attempts, queue, task, args)
+SELECT n, %s, now(), now(), now(), 0, 1, 1, 'default', 't', '{}'
+FROM generate_series(%s::int, %s::int) AS n
+"""
+
+
+def number(text: str, state: str) -> str:
+    """What the tab of a state says."""
+    (found,) = re.findall(rf"{state} <small>([^<]+)</small>", text)
+    return str(found)
+
+
+def test_jobs_that_died_are_counted_behind_many_that_were_cancelled(
+    http: httpx.Client, connection: Connection
+) -> None:
+    connection.execute(ENDED, ["dead", 1, 3])
+    connection.execute(ENDED, ["cancelled", 4, 11_000])
+    text = http.get("/jobs").text
+    assert (number(text, "dead"), number(text, "cancelled")) == ("3", "10,000+")
+    text = http.get("/jobs?q=task:t").text
+    assert (number(text, "dead"), number(text, "cancelled")) == ("?", "10,000+"), "not looked at"
+
+
 def test_a_page_says_where_looking_ended(
     http: httpx.Client, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
