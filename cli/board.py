@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .queue_table import queue_stats
+from .queue_table import glance
 from .recording import record
 from .who import operator
 
@@ -80,7 +80,7 @@ class Board:
         given = {"queues": list(self._queues) or None, "most": MOST}
         with self._session.transaction(self._connection) as connection:
             return Picture(
-                queue_stats(connection, self._queues),
+                glance(connection, self._queues),
                 connection.execute(RUNNING.encode(), given).fetchall(),
                 connection.execute(FAILURES.encode(), given).fetchall(),
             )

@@ -11,7 +11,7 @@ from .completing import complete
 from .output import count_of, print_ids, print_json, text_of_seconds
 from .pauses import all_pauses
 from .printable import printable
-from .queue_table import print_queues, queue_stats
+from .queue_table import glance, print_queues
 from .schedules import all_schedules
 from .session import Session
 from .values import QUEUES, SECONDS
@@ -65,7 +65,7 @@ def info(session: Session, watch: float | None, queues: tuple[str, ...]) -> None
 def _look(connection: psycopg.Connection[Row], names: tuple[str, ...]) -> dict[str, Any]:
     server = connection.execute(SERVER.encode()).fetchone()
     assert server is not None
-    queues = queue_stats(connection, names)
+    queues = glance(connection, names)
     workers = [row for row in all_workers(connection) if not names or set(names) & {*row["queues"]}]
     schedules = [row for row in all_schedules(connection) if not names or row["queue"] in names]
     live = [worker for worker in workers if worker["state"] != "lost"]

@@ -24,8 +24,16 @@ SELECT s.queue, s.queued, s.running, s.scheduled, s.retrying, s.blocked, s.dead,
        CAST(extract(epoch FROM s.keep_succeeded) AS double precision) AS keep_succeeded,
        CAST(extract(epoch FROM s.keep_dead) AS double precision) AS keep_dead,
        CAST(extract(epoch FROM s.ageing) AS double precision) AS ageing
+"""
+EXACTLY = f"""
+{STATS}
 FROM pgqueue.queue_stats AS s
 WHERE CAST(%(queues)s AS text[]) IS NULL OR s.queue = ANY(%(queues)s)
+ORDER BY s.queue
+"""
+AT_A_GLANCE = f"""
+{STATS}, s.more
+FROM pgqueue.count_queues(queues => %(queues)s) AS s
 ORDER BY s.queue
 """
 WAITING_AND_RUNNING = ("queued", "running", "scheduled", "retrying", "blocked")
@@ -47,9 +55,20 @@ COLUMNS = (
 def queue_stats(
     connection: psycopg.Connection[Row], queues: tuple[str, ...] | None = None
 ) -> list[Row]:
-    """A row for each queue, or for those named, in the order of names."""
+    """A row for each queue, or for those named, in the order of names. Counts every job."""
+    return _rows(connection, EXACTLY, queues)
+
+
+def glance(connection: psycopg.Connection[Row], queues: tuple[str, ...] | None = None) -> list[Row]:
+    """The same, but counts end at 10,000, and `more` names those that did."""
+    return _rows(connection, AT_A_GLANCE, queues)
+
+
+def _rows(
+    connection: psycopg.Connection[Row], query: str, queues: tuple[str, ...] | None
+) -> list[Row]:
     names = list(queues) if queues else None
-    found = connection.execute(STATS.encode(), {"queues": names}).fetchall()
+    found = connection.execute(query.encode(), {"queues": names}).fetchall()
     return with_limits(connection, found)
 
 
@@ -62,12 +81,19 @@ def cells_of(row: Row) -> list[object]:
     """A row of that table."""
     return [
         row["queue"],
-        *(f"{row[name]:,}" for name in (*WAITING_AND_RUNNING, "dead")),
+        *(_figure(row, name) for name in (*WAITING_AND_RUNNING, "dead")),
         None if row["oldest_seconds"] is None else text_of_seconds(row["oldest_seconds"]),
         limit_in_use(row),
         row["workers"],
         f"paused by {row['paused_by']}{until(row)}" if row["paused_at"] else "",
     ]
+
+
+def _figure(row: Row, name: str) -> str:
+    """A number; with a + where counting ended, and ? where it had found none by then."""
+    if name not in row.get("more", ()):
+        return f"{row[name]:,}"
+    return f"{row[name]:,}+" if row[name] else "?"
 
 
 def until(row: Row) -> str:

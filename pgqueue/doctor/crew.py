@@ -15,21 +15,11 @@ SELECT count(*) FROM pgqueue.job j
 WHERE j.lease IS NOT NULL AND NOT EXISTS (SELECT FROM pgqueue.worker w WHERE w.id = j.worker_id)
 """
 QUEUES = """
-SELECT s.queue, s.queued, s.blocked, s.workers, s.paused_at, s.paused_by, s.pause_reason,
+SELECT s.queue, s.queued, s.blocked, s.more, s.workers, s.paused_at, s.paused_by, s.pause_reason,
        s.paused_until
-FROM pgqueue.queue_stats s ORDER BY s.queue
+FROM pgqueue.count_queues() s ORDER BY s.queue
 """
-UNKNOWN_TASKS = """
-SELECT waiting.queue, waiting.task, waiting.jobs
-FROM (SELECT j.queue, j.task, count(*) AS jobs FROM pgqueue.jobs AS j
-      WHERE j.state IN ('queued', 'blocked') GROUP BY j.queue, j.task) AS waiting
-WHERE EXISTS (SELECT FROM pgqueue.workers w
-              WHERE w.state = 'running' AND waiting.queue = ANY(w.queues))
-  AND NOT EXISTS (SELECT FROM pgqueue.workers w
-                  WHERE w.state = 'running' AND waiting.queue = ANY(w.queues)
-                    AND waiting.task = ANY(w.tasks))
-ORDER BY waiting.queue, waiting.task
-"""
+UNKNOWN_TASKS = "SELECT u.queue, u.task, u.jobs FROM pgqueue.unknown_tasks() u"
 SCHEDULES = """
 SELECT now() AS now, s.name, s.queue, s.task, s.state, s.next_tick, s.known, s.error
 FROM pgqueue.schedules s ORDER BY s.name

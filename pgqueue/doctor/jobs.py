@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ..wording import count_of, text_of_seconds
 from .database import Database
@@ -47,16 +48,17 @@ GROUP BY g.blocker ORDER BY g.blocker LIMIT %(most)s
 """
 BEHIND_PAUSES = """
 SELECT 'queue' AS kind, s.queue AS name, s.paused_by, s.pause_reason AS reason,
-       s.queued + s.blocked AS jobs,
+       s.queued + s.blocked AS jobs, s.more && ARRAY['queued', 'blocked'] AS is_more,
        CAST(extract(epoch FROM now() - waits.since) AS double precision) AS seconds
-FROM pgqueue.queue_stats s,
-LATERAL (SELECT min(greatest(j.run_at, j.enqueued_at)) AS since FROM pgqueue.job j
-         WHERE j.queue = s.queue AND j.lease IS NULL
-           AND (j.ready_xid IS NOT NULL OR j.blocked)) AS waits
+FROM pgqueue.count_queues() s,
+LATERAL (SELECT least(s.oldest_queued_at, min(gated.since)) AS since
+         FROM (SELECT greatest(j.run_at, j.enqueued_at) AS since FROM pgqueue.job j
+               WHERE j.queue = s.queue AND j.ready_xid IS NULL AND j.blocked AND j.lease IS NULL
+               ORDER BY j.priority, j.id LIMIT 10000) AS gated) AS waits
 WHERE s.paused_at IS NOT NULL AND s.paused_until IS NULL
   AND waits.since < now() - make_interval(secs => %(long)s)
 UNION ALL
-SELECT p.kind, p.name, p.paused_by, p.reason, waits.jobs,
+SELECT p.kind, p.name, p.paused_by, p.reason, waits.jobs, false,
        CAST(extract(epoch FROM now() - waits.since) AS double precision)
 FROM pgqueue.pause p,
 LATERAL (SELECT count(*) AS jobs, min(greatest(j.run_at, j.enqueued_at)) AS since
@@ -116,7 +118,7 @@ def pauses(database: Database) -> Iterator[Finding]:
     """Jobs that have waited for long behind a pause that has no end."""
     found = [
         warning(
-            f"{row['kind']} {row['name']}: {count_of(row['jobs'], 'job')}, the first for "
+            f"{row['kind']} {row['name']}: {_jobs(row)}, the first for "
             f"{text_of_seconds(row['seconds'])}, behind a pause without end by "
             f"{row['paused_by']}{': ' + row['reason'] if row['reason'] else ''}.",
             f"pgqueue queues resume {row['name']}"
@@ -126,3 +128,7 @@ def pauses(database: Database) -> Iterator[Finding]:
         for row in database.rows(BEHIND_PAUSES, long=LONG)
     ]
     yield from found or [ok("no job has waited for an hour behind a pause without end.")]
+
+
+def _jobs(row: dict[str, Any]) -> str:
+    return f"{row['jobs']:,}+ jobs" if row["is_more"] else count_of(row["jobs"], "job")

@@ -31,10 +31,11 @@ class Trouble:
 
 
 def of_queues(rows: Iterable[Row]) -> Iterator[Trouble]:
-    """Queues with jobs and without workers, and paused ones. Rows are those of queue_stats."""
+    """Queues with jobs and without workers, and paused ones. Rows are those of count_queues."""
     for row in rows:
         name, waiting = row["queue"], row["queued"] + row["blocked"]
-        jobs = count_of(waiting, "waiting job")
+        is_more = {"queued", "blocked"} & {*row["more"]}
+        jobs = f"{waiting:,}+ waiting jobs" if is_more else count_of(waiting, "waiting job")
         if waiting and not row["workers"]:
             text = f"{name}: {jobs} and no live worker."
             yield Trouble("queue_without_worker", text, f"pgqueue worker -q {name}", queue=name)

@@ -97,6 +97,25 @@ def test_a_pause_tells_of_jobs_at_the_gate_too(program: Program, connection: Con
     assert "default: paused by ada, 1 waiting job." in program("info").out
 
 
+def test_a_glance_counts_up_to_a_bound(program: Program, connection: Connection) -> None:
+    connection.execute("SELECT pgqueue.enqueue('t') FROM generate_series(1, 10001)")
+    ran = program("info")
+    assert ran.out.splitlines()[3].split()[:3] == ["default", "10,000+", "0"]
+    assert "default: 10,000+ waiting jobs and no live worker." in ran.out
+    (found,) = program("info", "--json").json["queues"]
+    assert (found["queued"], found["more"]) == (10_000, ["queued"])
+    assert " 10,001 " in program("queues", "ls").out
+    connection.execute(
+        "SELECT pgqueue.enqueue('t', queue => 'later', run_at => '2999-01-01Z') "
+        "FROM generate_series(1, 10000)"
+    )
+    figures = [line.split()[:5] for line in program("info").out.splitlines()[3:5]]
+    assert figures == [
+        ["default", "10,000+", "0", "?", "?"],
+        ["later", "0", "0", "10,000+", "?"],
+    ]
+
+
 def test_what_is_wrong(program: Program, connection: Connection) -> None:
     expire(connection, register(connection, name="gone", queues=["mail"]))
     register(connection)

@@ -31,3 +31,12 @@ COMMENT ON FUNCTION pgqueue.age IS
 COMMENT ON FUNCTION pgqueue.raise_aged IS
     'What age does with jobs that it found. For age only. Returns how many of them were still ready and '
     'free. Works in the caller''s transaction.';
+COMMENT ON FUNCTION pgqueue.count_queues IS
+    'The queues, or those named, as the view queue_stats has them, but each figure is counted up to most only; '
+    'more names the figures that ended there. Of the jobs that wait for their time the first most of all '
+    'queues are counted, and those that run are looked for among the first most of each priority. Sees '
+    'what the caller''s transaction sees.';
+COMMENT ON FUNCTION pgqueue.unknown_tasks IS
+    'Jobs that wait in a queue that live workers serve and whose task none of those knows, by queue and task, '
+    'among the first most of each priority and at the gate. For the doctor. Sees what the caller''s '
+    'transaction sees.';

@@ -12,6 +12,7 @@ DROP FUNCTION
 DROP TABLE pgqueue.task_declaration, pgqueue.audit, pgqueue.queue_sample, pgqueue.statistic;
 DROP FUNCTION pgqueue.write_dump, pgqueue.ask_dump;
 DROP TABLE pgqueue.dump;
+DROP FUNCTION pgqueue.unknown_tasks, pgqueue.count_queues;
 DROP FUNCTION pgqueue.metrics, pgqueue.schedule_metrics, pgqueue.queue_metrics, pgqueue.some_queues;
 DROP VIEW pgqueue.schedules;
 DROP FUNCTION
