@@ -176,8 +176,8 @@ def _unknown(name: str) -> str:
 def _check(name: str, value: str) -> None:
     if name == "state" and value not in STATES:
         close = difflib.get_close_matches(value.lower()[:40], STATES, 1)
-        hint = f"did you mean {close[0]}?" if close else f"States: {', '.join(STATES)}."
-        raise ValueError(f"there is no state {value[:40]}: {hint}")
+        hint = f": did you mean {close[0]}?" if close else f". States: {', '.join(STATES)}."
+        raise ValueError(f"there is no state {value[:40]}{hint}")
     if name == "id" and not is_id(value):
         raise ValueError("An id is a number such as 1042.")
     if name in ("after", "before"):

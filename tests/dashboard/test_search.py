@@ -122,6 +122,7 @@ def test_postgresql_takes_whatever_is_understood(
         ("stat:dead", "there is no field stat: did you mean state?", "stat"),
         ("task:t Queue:x", "there is no field Queue: did you mean queue?", "Queue"),
         ("state:deed", "there is no state deed: did you mean dead?", "deed"),
+        ("state:nope", "there is no state nope. States: queued, ", "nope"),
         ("xyzzy:1", "there is no field xyzzy. Fields: state, queue", "xyzzy"),
         ("task:t id:1x", "An id is a number such as 1042.", "1x"),
         ("id:9223372036854775808", "An id is a number", "9223372036854775808"),
