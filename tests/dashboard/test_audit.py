@@ -85,3 +85,14 @@ def test_nothing_in_it_is_taken_for_html(http: httpx.Client, connection: Connect
     text = http.get("/audit", params={"actor": nasty}).text
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+
+def test_an_instant_is_told_as_everywhere(http: httpx.Client, connection: Connection) -> None:
+    connection.execute(
+        "SELECT pgqueue.record_action('ada', 'cli', 'pause_queue', jsonb_build_object("
+        "'until', '2026-11-27T19:30:35.924938Z', 'other', '2026-99-27T19:30:35Z', "
+        "'since', '2026-11-27T21:30:35.9+02:00'))"
+    )
+    text = http.get("/audit").text
+    assert text.count(" 2026-11-27 19:30:35 UTC<") == 2
+    assert " 2026-99-27T19:30:35Z<" in text

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -14,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from ..database import Row
 from ..given import Given
+from ..rendering import instant
 from ..search import LARGEST_ID
 from ..visit import Visit, page
 
@@ -38,6 +40,7 @@ SELECT DISTINCT a.action FROM (
     SELECT x.action FROM pgqueue.audit_log x ORDER BY x.id DESC LIMIT 5000) AS a ORDER BY 1
 """
 COLUMNS = ("id", "at", "actor", "via", "action", "target", "jobs", "reason")
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*(Z|[+-]\d\d:?\d\d)$")
 RISKY = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would take for a formula."""
 
@@ -98,10 +101,19 @@ def _asked(given: Given) -> dict[str, Any]:
 def _words(target: dict[str, Any]) -> list[tuple[str, str]]:
     """What it was done to, by name; what is long is cut, and stands whole in the export."""
     pairs: Iterable[tuple[str, Any]] = target.items() if isinstance(target, dict) else ()
-    shown = [
-        (name, value if isinstance(value, str) else json.dumps(value)) for name, value in pairs
-    ]
+    shown = [(name, _word(value)) for name, value in pairs]
     return [(name[:60], text if len(text) <= 120 else text[:119] + "…") for name, text in shown[:8]]
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if INSTANT.match(value) is None:
+        return value
+    try:
+        return instant(datetime.fromisoformat(value))
+    except ValueError:
+        return value
 
 
 def _harmless(cell: Any) -> Any:
