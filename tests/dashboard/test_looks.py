@@ -1,0 +1,63 @@
+"""What a page looks like where that decides whether it can be read: on a phone, and in figures."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.dashboard.test_screens import PAGES, busy, plain
+from tests.support import claim_gated, enqueue, register
+
+__all__ = ["busy", "plain"]
+Connection = psycopg.Connection[Any]
+PHONE = {"width": 390, "height": 844}
+LISTS = ("queues", "errors", "schedules", "workers", "tasks", "audit")
+OUT_OF_SIGHT = """
+() => [...document.querySelectorAll("main .rows tbody :is(td, td *)")]
+    .filter((cell) => { const box = cell.getBoundingClientRect();
+                        return box.width && (box.right > innerWidth || box.left < 0); })
+    .map((cell) => cell.outerHTML)
+"""
+WRONG_LABELS = """
+() => [...document.querySelectorAll("main .rows [data-label]")].filter((cell) => {
+    const head = cell.closest("table").querySelectorAll("thead th")[cell.cellIndex];
+    return head.textContent !== cell.dataset.label;
+}).map((cell) => cell.outerHTML)
+"""
+NOTE_TEXTS = """
+window.drawn = [];
+const fillText = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+    window.drawn.push([this.canvas.closest("figure")?.id ?? "", String(text)]);
+    return fillText.call(this, text, ...rest);
+};
+"""
+
+
+@pytest.mark.usefixtures("busy")
+def test_lines_of_a_traceback_stay_whole_and_nothing_covers_them(
+    page: Page, connection: Connection
+) -> None:
+    lines = ["Traceback (most recent call last):" + 60 * " x", "    charge(order)", "    ^^^^^^"]
+    connection.execute(
+        "INSERT INTO pgqueue.failure (job_id, attempt, queue, task, error_type, message, "
+        "traceback, fingerprint) VALUES (100003, 5, 'payments', 'shop.jobs.charge_card', 'E', 'm', "
+        "%s, 'one')",
+        ["\n".join(lines)],
+    )
+    page.set_viewport_size(PHONE)
+    page.goto("jobs/100003")
+    text = page.locator("details[open] pre")
+    expect(text).to_contain_text("^^^^^^")
+    count_lines = "(pre) => { const range = document.createRange(); range.selectNodeContents(pre); \
+        return new Set([...range.getClientRects()].map((box) => box.top)).size; }"
+    assert text.evaluate(count_lines) == len(lines)
+    button, box = (
+        place.bounding_box() for place in (page.locator("details[open] [data-copy]"), text)
+    )
+    assert button is not None
+    assert box is not None
+    assert button["y"] + button["height"] <= box["y"]
