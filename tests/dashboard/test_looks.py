@@ -61,3 +61,14 @@ def test_lines_of_a_traceback_stay_whole_and_nothing_covers_them(
     assert button is not None
     assert box is not None
     assert button["y"] + button["height"] <= box["y"]
+
+
+@pytest.mark.usefixtures("busy")
+def test_bars_say_how_much_the_largest_is(page: Page, connection: Connection) -> None:
+    connection.execute("DELETE FROM pgqueue.failure WHERE fingerprint NOT LIKE '%4'")
+    connection.execute("UPDATE pgqueue.failure SET failed_at = now() - interval '3 hours'")
+    page.goto(PAGES["errors"])
+    expect(page.locator(".spark + small")).to_have_text("most 4")
+    expect(page.locator(".spark title")).to_contain_text(", 4 at most: 0, ")
+    page.goto("errors/0000000000000004")
+    expect(page.locator(".ends")).to_have_text("24 hours ago most 4 in half an hour now")
