@@ -72,3 +72,42 @@ def test_bars_say_how_much_the_largest_is(page: Page, connection: Connection) ->
     expect(page.locator(".spark title")).to_contain_text(", 4 at most: 0, ")
     page.goto("errors/0000000000000004")
     expect(page.locator(".ends")).to_have_text("24 hours ago most 4 in half an hour now")
+
+
+@pytest.fixture
+def slow(connection: Connection) -> None:
+    """An hour in which at most one job waited, and of five minutes four had an error."""
+    connection.execute(
+        "INSERT INTO pgqueue.queue_sample (at, queue, queued, running, oldest_seconds) "
+        "SELECT date_bin('1 minute', now(), '2000-01-01Z') - interval '1 minute' * n, 'default', "
+        "n % 2, 0, 0 FROM generate_series(1, 50) AS n"
+    )
+    connection.execute(
+        "INSERT INTO pgqueue.statistic (span, at, queue, task, succeeded, retried, dead, waits, "
+        "runs) SELECT interval '1 minute', date_bin('1 minute', now(), '2000-01-01Z') - "
+        "interval '1 minute' * n, 'default', 't', 1, CAST(n % 5 > 0 AS integer), 0, "
+        "array_fill(0, ARRAY[25]), array_fill(0, ARRAY[25]) FROM generate_series(1, 50) AS n"
+    )
+
+
+@pytest.fixture
+def noting(chromium: Browser, url: str) -> Iterator[Page]:
+    """A page that notes what its charts write."""
+    context = chromium.new_context(base_url=url + "/", viewport={"width": 1440, "height": 900})
+    context.add_init_script(NOTE_TEXTS)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.usefixtures("slow")
+def test_an_axis_says_what_its_lines_are(noting: Page) -> None:
+    noting.goto("?window=6h")
+    expect(noting.locator("figure.chart canvas")).to_have_count(5)
+    drawn = noting.evaluate("window.drawn")
+    axes = {
+        name: {text for found, text in drawn if found == name and ":" not in text}
+        for name in ("depth", "errors")
+    }
+    assert axes["depth"] >= {"0", "1"}
+    assert not [text for text in axes["depth"] if "." in text]
+    assert axes["errors"] >= {"0.25", "0.5"}

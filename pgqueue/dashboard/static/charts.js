@@ -4,13 +4,17 @@
 (() => {
   const drawn = new Map();
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const short = (value) => new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(value);
+  const short = (value) => new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 }).format(value);
   const seconds = (value) => {
     if (value === 0) return "0";
     if (value < 1) return `${+(value * 1000).toPrecision(2)} ms`;
     if (value < 120) return `${+value.toFixed(1)} s`;
     return value < 7200 ? `${Math.round(value / 60)} m` : `${+(value / 3600).toFixed(1)} h`;
   };
+  // Where an axis may have its lines: jobs are whole, and times are told in their own units.
+  const wholes = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((part) => part * 10 ** power)).flat();
+  const spans = [...[0.001, 0.01, 0.1].flatMap((part) => [part, 2 * part, 5 * part]), 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, ...wholes.map((part) => part * 3600)];
+  const steps = { count: wholes, seconds: spans };
 
   const read = (figure) => {
     const heads = [...figure.querySelectorAll("th[data-series]")];
@@ -80,7 +84,7 @@
       scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
       axes: [
         { ...axis, size: 44, space: 70, grid: { show: false }, values: [[86400, "{D} {MMM}", null, null, null, null, null, null, 1], [60, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1]] },
-        { ...axis, size: 58, values: (_, ticks) => ticks.map(unit) },
+        { ...axis, size: 58, incrs: steps[figure.dataset.unit], values: (_, ticks) => ticks.map(unit) },
       ],
       series: [{}, ...names.map((label, index) => ({
         label, stroke: color(`--${kinds[index]}`), width: stacked ? 1 : 1.8,
