@@ -111,3 +111,8 @@ def test_an_axis_says_what_its_lines_are(noting: Page) -> None:
     assert axes["depth"] >= {"0", "1"}
     assert not [text for text in axes["depth"] if "." in text]
     assert axes["errors"] >= {"0.25", "0.5"}
+
+
+def test_what_is_said_of_now_says_of_which_minutes(http: httpx.Client) -> None:
+    assert http.get("/?window=24h").text.count("last 5 min</small>") == 2
+    assert "ended, last 10 min</small>" in http.get("/queues/default?window=24h").text
