@@ -116,3 +116,22 @@ def test_an_axis_says_what_its_lines_are(noting: Page) -> None:
 def test_what_is_said_of_now_says_of_which_minutes(http: httpx.Client) -> None:
     assert http.get("/?window=24h").text.count("last 5 min</small>") == 2
     assert "ended, last 10 min</small>" in http.get("/queues/default?window=24h").text
+
+
+def test_a_queue_names_the_limits_that_concern_it(
+    http: httpx.Client, connection: Connection
+) -> None:
+    for name in ("queue:mail", "queue:other", "task:other", "task"):
+        connection.execute("SELECT pgqueue.set_limit(%s, concurrency => 9)", [name])
+    for name in ("stripe", "tenant", "idle"):
+        connection.execute("SELECT pgqueue.set_limit(%s, concurrency => 1)", [name])
+    for limit in ("stripe", "tenant:7"):
+        for _ in range(2):
+            enqueue(connection, queue="mail", flow={"limits": {limit: 1}})
+    worker = register(connection, queues=["mail", "other"])
+    claim_gated(connection, worker, 10, "mail")
+    enqueue(connection, queue="other")
+    text = http.get("/queues/mail").text.partition("What may hold jobs back")[2]
+    named = [part.partition("<")[0] for part in text.split("<li><strong>")[1:]]
+    assert named == ["queue:mail", "stripe", "task", "tenant"]
+    assert "queue:mail" not in http.get("/queues/other").text.partition("What may hold")[2]

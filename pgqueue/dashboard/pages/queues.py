@@ -44,8 +44,12 @@ SELECT r.name, r.concurrency, r.rate, r.per, r.burst, r.declared,
             SELECT FROM pgqueue.gate g
             WHERE g.state = 'closed' AND g.blocker > r.name || ':' COLLATE "C"
               AND g.blocker < r.name || ';' COLLATE "C" LIMIT 10000) AS found) AS waiting
-FROM pgqueue.limit_rule AS r ORDER BY r.name LIMIT 50
+FROM pgqueue.limit_rule AS r
+WHERE r.name IN (%(rule)s, 'task') OR r.name = ANY (%(tasks)s)
+   OR EXISTS (SELECT FROM pgqueue.closed_by(r.name) AS c WHERE c.queue = %(queue)s)
+ORDER BY r.name LIMIT 50
 """
+"""Those of the queue, of all tasks and of its tasks, and whichever its jobs wait for now."""
 PAUSES = """
 SELECT p.* FROM pgqueue.pauses AS p WHERE p.kind <> 'queue' ORDER BY p.paused_at DESC LIMIT 50
 """
@@ -123,13 +127,19 @@ async def _queue(visit: Visit, name: str) -> dict[str, Any] | None:
         lately = await history_of(session, LATELY, queue=name)
         a_minute = lately.ended / (LATELY.length.total_seconds() / 60)
         waiting = lane["queued"] + lane["blocked"]
+        tasks = await session.rows(TASKS, [name])
+        concerns = {
+            "queue": name,
+            "rule": lane["limit"]["name"] if lane["limit"] else None,
+            "tasks": [f"task:{task['task']}" for task in tasks],
+        }
         return {
             "lane": lane,
             "later_is_cut": lanes.later_is_cut,
             "a_minute": a_minute,
             "empty_in": waiting / a_minute * 60 if waiting and a_minute else None,
-            "tasks": await session.rows(TASKS, [name]),
-            "limits": await session.rows(LIMITS),
+            "tasks": tasks,
+            "limits": await session.rows(LIMITS, concerns),
             "pauses": await session.rows(PAUSES),
             "shares": _shares(await session.rows(SHARES, {"queue": name})),
         }
