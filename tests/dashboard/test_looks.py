@@ -135,3 +135,13 @@ def test_a_queue_names_the_limits_that_concern_it(
     named = [part.partition("<")[0] for part in text.split("<li><strong>")[1:]]
     assert named == ["queue:mail", "stripe", "task", "tenant"]
     assert "queue:mail" not in http.get("/queues/other").text.partition("What may hold")[2]
+
+
+def test_a_pause_reads_as_a_sentence(http: httpx.Client, connection: Connection) -> None:
+    connection.execute(
+        "SELECT pgqueue.pause_queue('mail', 'stocktaking', 'ada', now() + interval '2 hours')"
+    )
+    for path in ("/queues", "/queues/mail"):
+        text = http.get(path).text
+        assert ", ends <time" in text
+        assert "until <time" not in text
