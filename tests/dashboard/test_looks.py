@@ -38,6 +38,15 @@ CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
 
 
 @pytest.mark.usefixtures("busy")
+def test_a_long_name_of_a_queue_pushes_nothing_out(page: Page, connection: Connection) -> None:
+    enqueue(connection, queue="customer_statements_of_europe_no")
+    page.goto("")
+    table = page.locator(".scroll[aria-labelledby=queues-heading]")
+    expect(table.get_by_text("customer_statements")).to_be_visible()
+    assert table.evaluate("(box) => box.scrollWidth - box.clientWidth") == 0
+
+
+@pytest.mark.usefixtures("busy")
 def test_lines_of_a_traceback_stay_whole_and_nothing_covers_them(
     page: Page, connection: Connection
 ) -> None:
