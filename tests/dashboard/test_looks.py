@@ -38,6 +38,26 @@ CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
 
 
 @pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("name", LISTS)
+def test_a_phone_shows_every_figure_under_its_name(page: Page, name: str) -> None:
+    page.set_viewport_size(PHONE)
+    page.goto(PAGES[name])
+    assert page.locator("main .rows [data-label]").count() > 4
+    assert page.evaluate(WRONG_LABELS) == []
+    assert page.evaluate(OUT_OF_SIGHT) == []
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("path", ["", "workers", "operations", "audit"])
+def test_a_phone_shows_which_page_it_is_without_scripts(plain: Page, path: str) -> None:
+    plain.set_viewport_size(PHONE)
+    plain.goto(path)
+    box = plain.locator("nav [aria-current=page]").bounding_box()
+    assert box is not None
+    assert 0 <= box["x"] <= PHONE["width"] - box["width"]
+
+
+@pytest.mark.usefixtures("busy")
 def test_a_long_name_of_a_queue_pushes_nothing_out(page: Page, connection: Connection) -> None:
     enqueue(connection, queue="customer_statements_of_europe_no")
     page.goto("")

@@ -116,7 +116,8 @@ def test_history_is_in_the_tables_under_the_charts(
     )
     text = http.get("/queues/default").text
     assert 'data-value="30">30</td>' in text
-    assert '>t</a></th><td class="number">30</td><td class="number">3</td>' in text
+    assert 'data-label="Succeeded">30</td>' in text
+    assert 'data-label="Retried">3</td>' in text
     assert "<dd>33 <small>24h</small>" in http.get("/tasks/t").text
 
 
