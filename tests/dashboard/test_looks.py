@@ -174,3 +174,12 @@ def test_a_pause_reads_as_a_sentence(http: httpx.Client, connection: Connection)
         text = http.get(path).text
         assert ", ends <time" in text
         assert "until <time" not in text
+
+
+def test_a_table_that_was_never_analysed_has_an_unknown_number_of_rows(
+    http: httpx.Client, connection: Connection
+) -> None:
+    connection.execute("ANALYZE pgqueue.worker")
+    tables = http.get("/database").text.split('id="open-heading"')[0].split('<th scope="row">')
+    rows = {cell.partition("<")[0]: cell.split('"Rows, about">')[1][:3] for cell in tables[1:]}
+    assert (rows["worker"], rows["audit"]) == ("0</", "–</")

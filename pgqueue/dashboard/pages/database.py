@@ -32,7 +32,7 @@ TABLES = """
 SELECT c.relname AS name, c.oid = ANY (%(locked)s) AS locked,
        CASE WHEN c.oid <> ALL (%(locked)s) THEN pg_table_size(c.oid) END AS size,
        CASE WHEN c.oid <> ALL (%(locked)s) THEN pg_indexes_size(c.oid) END AS indexes,
-       greatest(c.reltuples, 0) AS rows, s.n_dead_tup AS dead,
+       CASE WHEN c.reltuples >= 0 THEN c.reltuples END AS rows, s.n_dead_tup AS dead,
        greatest(s.last_vacuum, s.last_autovacuum) AS vacuumed,
        greatest(s.last_analyze, s.last_autoanalyze) AS analyzed,
        s.n_dead_tup > 1000 AND s.n_dead_tup > 10 * (own.threshold + own.factor * s.n_live_tup)
@@ -59,7 +59,7 @@ WHERE t.relnamespace = CAST('pgqueue' AS regnamespace) AND NOT t.relispartition
   AND i.relkind = 'i' ORDER BY 3 DESC NULLS LAST, 1 LIMIT 15
 """
 DAYS = """
-SELECT c.relname AS name, greatest(c.reltuples, 0) AS rows,
+SELECT c.relname AS name, CASE WHEN c.reltuples >= 0 THEN c.reltuples END AS rows,
        CASE WHEN c.oid <> ALL (%(locked)s) THEN pg_total_relation_size(c.oid) ELSE 0 END AS size,
        to_date(right(c.relname, 8), 'YYYYMMDD') - (now() AT TIME ZONE 'UTC')::date AS ahead
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
