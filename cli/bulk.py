@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 PAGE = 500
 MOST_TOLD = 10
+LIVE = ("queued", "scheduled", "retrying", "blocked", "running")
 STATES = {
     None: "there is no such job",
     "queued": "waits for a worker already",
     "running": "is running",
+    "blocked": "is blocked; `pgqueue jobs why` tells by what",
     "succeeded": "succeeded already",
     "dead": "is dead already",
     "cancelled": "was cancelled already",
@@ -67,8 +69,8 @@ CANCEL = Action(
     "cancel",
     "SELECT j.id, coalesce(pgqueue.cancel(j.id, %(reason)s), 'unchanged') AS answer "
     "FROM unnest(CAST(%(ids)s AS bigint[])) AS j(id)",
-    states=("queued", "scheduled", "retrying", "running"),
-    usual=("queued", "scheduled", "retrying", "running"),
+    states=LIVE,
+    usual=LIVE,
     words={
         "cancelled": "Cancelled {}.",
         "cancelling": "Asked {} running to stop.",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
+
+from pgqueue.job import State
 
 from .completing import complete
 from .values import PAST, QUEUES, WHERE, Moment, Where
@@ -14,7 +16,7 @@ from .values import PAST, QUEUES, WHERE, Moment, Where
 if TYPE_CHECKING:
     from psycopg import sql
 
-STATES = ("queued", "scheduled", "running", "retrying", "succeeded", "dead", "cancelled")
+STATES: tuple[str, ...] = get_args(State)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _CONDITIONS = {

@@ -129,3 +129,35 @@ def test_nothing_matched(program: Program) -> None:
     assert (ran.code, "nothing matches: no dead jobs with task x." in ran.err) == (5, True)
     assert program("jobs", "cancel", "--all").code == 5
     assert program("jobs", "retry", "4711").code == 5
+
+
+def test_blocked_jobs_are_live_ones(program: Program, connection: Connection) -> None:
+    id, other = (enqueue(connection, flow={"limits": ["stripe"]}) for _ in range(2))
+    queued = enqueue(connection, queue="mail")
+    shown = program("jobs", "ls", "--state", "blocked", "-q").out.split()
+    assert shown == [str(other), str(id)]
+    ran = program("jobs", "cancel", "--queue", "default", "--yes")
+    assert (ran.code, ran.out) == (0, "Cancelled 2.   audit #1\n")
+    assert [state(connection, each) for each in (id, other, queued)] == [
+        "cancelled",
+        "cancelled",
+        "queued",
+    ]
+
+
+def test_blocked_jobs_are_cancelled_by_their_state(
+    program: Program, connection: Connection
+) -> None:
+    id = enqueue(connection, flow={"limits": ["stripe"]})
+    queued = enqueue(connection)
+    ran = program("jobs", "cancel", "--state", "blocked", "--all", "--yes", "-q")
+    assert (ran.code, ran.out) == (0, f"{id}\n")
+    assert [state(connection, each) for each in (id, queued)] == ["cancelled", "queued"]
+    ran = program("jobs", "retry", "--state", "blocked", "--all", "--yes")
+    assert (ran.code, "can do nothing about blocked jobs" in ran.err) == (2, True)
+
+
+def test_a_blocked_job_is_not_retried(program: Program, connection: Connection) -> None:
+    id = enqueue(connection, flow={"limits": ["stripe"]})
+    ran = program("jobs", "retry", str(id))
+    assert (ran.code, ran.out) == (5, f"#{id}: is blocked; `pgqueue jobs why` tells by what\n")
