@@ -11,14 +11,14 @@ import click
 from .errors import JOB_FAILED, CommandError
 from .output import print_json, text_of_seconds
 from .printable import printable
-from .records import COLUMNS, last_errors
+from .records import COLUMNS, first_line, last_errors
 from .session import Session
 
 if TYPE_CHECKING:
     Row = dict[str, Any]
 
-WORKERS = """(SELECT count(*) FROM pgqueue.workers AS w
-    WHERE w.state = 'running' AND j.queue = ANY(w.queues)) AS workers"""
+EXTRAS = """(SELECT count(*) FROM pgqueue.workers AS w
+    WHERE w.state = 'running' AND j.queue = ANY(w.queues)) AS workers, pgqueue.why(j.id) AS why"""
 PATIENCE = 2.0
 """Seconds of silence before we look whether anybody is there to run the job."""
 
@@ -38,8 +38,7 @@ def wait_for(session: Session, id: int, limit: float | None) -> Row:
         except TimeoutError:
             if limit is not None and limit <= patience:
                 raise _out_of_time(session, id) from None
-            if missing := _missing_worker(_look(session, id)):
-                session.note(printable(f"still queued; {missing[0]} Try: {missing[1]}"))
+            _tell_what_is_missing(session, _look(session, id))
             try:
                 job.wait(None if limit is None else limit - patience)
             except TimeoutError:
@@ -48,7 +47,7 @@ def wait_for(session: Session, id: int, limit: float | None) -> Row:
 
 
 def _look(session: Session, id: int) -> Row:
-    query = f"SELECT {COLUMNS}, {WORKERS} FROM pgqueue.jobs AS j WHERE j.id = %(id)s"  # noqa: S608 - constant
+    query = f"SELECT {COLUMNS}, {EXTRAS} FROM pgqueue.jobs AS j WHERE j.id = %(id)s"  # noqa: S608 - constant
     with session.connect() as connection, session.transaction(connection):
         row = connection.execute(query.encode(), {"id": id}).fetchone()
         assert row is not None, "a job that was waited for is kept"
@@ -56,25 +55,31 @@ def _look(session: Session, id: int) -> Row:
     return row
 
 
-def _missing_worker(row: Row) -> tuple[str, str] | None:
-    """What is missing, and the command that brings it, if the job waits for any worker at all."""
+def _missing_worker(row: Row) -> str | None:
+    """The command that brings a worker, if the job waits for any worker at all."""
     if row["state"] != "queued" or row["workers"]:
         return None
-    return (
-        f'no live worker serves queue "{row["queue"]}".',
-        f"pgqueue worker -q {shlex.quote(row['queue'])}",
-    )
+    return f"pgqueue worker -q {shlex.quote(row['queue'])}"
+
+
+def _tell_what_is_missing(session: Session, row: Row) -> None:
+    missing = _missing_worker(row)
+    if missing or row["state"] == "blocked":
+        hint = f" Try: {missing}" if missing else ""
+        session.note(printable(f"still {row['state']}. {row['why']}{hint}"))
 
 
 def _out_of_time(session: Session, id: int) -> CommandError:
-    """The error that says in which state the job was left; --json has the job on stdout as well."""
+    """The error that says why the job has not ended; --json has the job on stdout as well."""
     row = _look(session, id)
     if session.as_json:
         print_json(finished(row) | {"result": None})
-    missing = _missing_worker(row)
-    why = f"It is {row['state']}" + (f"; {missing[0]}" if missing else ".")
+    error = first_line(row["error"])
+    failed = f"\nits last failure: {error}" if error and error not in row["why"] else ""
     return CommandError(
-        f"job {id} did not end in time; it goes on.", why, missing[1] if missing else None
+        f"job {id} did not end in time; it goes on.",
+        f"It is {row['state']}. {row['why']}{failed}",
+        _missing_worker(row),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -26,7 +27,7 @@ R = TypeVar("R")
 _GET, _CANCEL, _RETRY, _AWAIT = (
     Statement(name) for name in ("get", "cancel", "retry", "await_job")
 )
-_WHY = Statement("why")
+_WHY, _LATE = Statement("why"), Statement("late")
 POLL = 1.0
 """Seconds between looks at a job that is waited for, should a notification be missed."""
 
@@ -140,8 +141,9 @@ class Job(Generic[R]):
     def wait(self, timeout: float | None = None) -> R:
         """Block until the job ends, at most `timeout` seconds, and return its result.
 
-        Commit first: a job is not visible before. Raises JobFailed, JobCancelled, TimeoutError, and
-        JobNotFound for a job that is not committed, or not kept by its queue.
+        Commit first: a job is not visible before. Raises JobFailed, JobCancelled, TimeoutError,
+        which says why it has not ended, and JobNotFound for a job that is not committed, or not
+        kept by its queue.
         """
         deadline = (
             None
@@ -157,7 +159,12 @@ class Job(Generic[R]):
                 record = self._record(run(connection, _GET, {"id": self.id}), waiting=True)
                 if record.finished:
                     return self._result(record)
-                pause = self._pause(deadline)
+                pause = _pause(deadline)
+                if pause <= 0:
+                    rows: list[tuple[Any, ...]] = []
+                    with contextlib.suppress(psycopg.Error):
+                        rows = run(connection, _LATE, {"id": self.id})
+                    raise self._late(rows)
                 for _ in connection.notifies(timeout=pause, stop_after=1):
                     pass
 
@@ -179,20 +186,26 @@ class Job(Generic[R]):
                 record = self._record(rows, waiting=True)
                 if record.finished:
                     return self._result(record)
-                async for _ in connection.notifies(timeout=self._pause(deadline), stop_after=1):
+                pause = _pause(deadline)
+                if pause <= 0:
+                    rows = []
+                    with contextlib.suppress(psycopg.Error):
+                        rows = await run_async(connection, _LATE, {"id": self.id})
+                    raise self._late(rows)
+                async for _ in connection.notifies(timeout=pause, stop_after=1):
                     pass
 
     @property
     def _wait_string(self) -> str:
         return connection_string(self._home.dsn, "pgqueue wait")
 
-    def _pause(self, deadline: float | None) -> float:
-        if deadline is None:
-            return POLL
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError(f"job {self.id} did not end in time; it goes on.")
-        return min(POLL, left)
+    def _late(self, rows: list[tuple[Any, ...]]) -> TimeoutError:
+        """The error when time has run out; without rows nobody could be asked why."""
+        why, failure = rows[0] if rows else (None, None)
+        told = f" {why}" if why else ""
+        if failure and failure not in told:
+            told += f" Its last failure: {failure}."
+        return TimeoutError(f"job {self.id} did not end in time; it goes on.{told}")
 
     def _result(self, record: JobRecord) -> R:
         if record.state == "dead":
@@ -212,6 +225,10 @@ class Job(Generic[R]):
                 f"its queue does not keep succeeded jobs, or it was pruned.{hint}"
             )
         return JobRecord(**dict(zip(JobRecord.__slots__, rows[0], strict=True)))
+
+
+def _pause(deadline: float | None) -> float:
+    return POLL if deadline is None else min(POLL, deadline - time.monotonic())
 
 
 def enqueued(

@@ -5,7 +5,17 @@ from collections.abc import Callable
 import pytest
 
 from pgqueue.cli import waiting
-from tests.support.jobs import Connection, claim_one, complete, enqueue, expire, register, rescue
+from tests.support.jobs import (
+    Connection,
+    claim_gated,
+    claim_one,
+    complete,
+    enqueue,
+    expire,
+    register,
+    rescue,
+)
+from tests.support.states import fail
 from tests.support.waiting import eventually
 
 from .conftest import Program
@@ -205,14 +215,41 @@ def test_waiting_has_an_end(program: Program, connection: Connection) -> None:
     id = enqueue(connection)
     ran = program("jobs", "wait", str(id), "--timeout", "10ms")
     assert (ran.code, "did not end in time; it goes on" in ran.err) == (1, True)
-    assert '  It is queued; no live worker serves queue "default".' in ran.err
+    assert '  It is queued. No live worker serves queue "default": there is no live' in ran.err
     assert "Hint: pgqueue worker -q default" in ran.err
     ran = program("jobs", "wait", str(id), "--timeout", "10ms", "--json")
     assert (ran.code, ran.json["id"], ran.json["state"]) == (1, id, "queued")
     claim_one(connection)
     ran = program("jobs", "wait", str(id), "--timeout", "10ms", "--json")
     assert (ran.code, ran.json["state"], ran.json["run_seconds"]) == (1, "running", None)
-    assert ran.err.splitlines()[1:] == ["  It is running."]
+    (cause,) = ran.err.splitlines()[1:]
+    assert cause.startswith("  It is running. ")
+
+
+def test_waiting_for_a_blocked_job_says_by_what(
+    program: Program, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "PATIENCE", 0.01)
+    connection.execute("SELECT pgqueue.set_limit('stripe', 1)")
+    enqueue(connection, flow={"limits": ["stripe"]})
+    assert claim_gated(connection, register(connection))
+    id = enqueue(connection, flow={"limits": ["stripe"]})
+    ran = program("jobs", "wait", str(id), "--timeout", "50ms")
+    told, error, cause = ran.err.splitlines()
+    assert told.startswith("still blocked. ")
+    assert "stripe" in told
+    assert error.endswith("did not end in time; it goes on.")
+    assert cause == f"  It is {told.removeprefix('still ')}"
+
+
+def test_waiting_for_a_job_that_failed_says_of_what(
+    program: Program, connection: Connection
+) -> None:
+    id = enqueue(connection)
+    fail(connection, claim_one(connection), "1 hour")
+    connection.execute("SELECT pgqueue.retry(%s)", [id])
+    ran = program("jobs", "wait", str(id), "--timeout", "10ms")
+    assert ran.err.endswith("\n  its last failure: shop.gateway.CardDeclined: card declined\n")
 
 
 def test_waiting_for_nobody_is_said(
@@ -221,8 +258,8 @@ def test_waiting_for_nobody_is_said(
     monkeypatch.setattr(waiting, "PATIENCE", 0.01)
     id = enqueue(connection, queue="it's")
     ran = program("jobs", "wait", str(id), "--timeout", "50ms")
-    told = 'still queued; no live worker serves queue "it\'s". Try: pgqueue worker -q '
-    assert ran.err.splitlines()[0].startswith(told)
+    told = 'still queued. No live worker serves queue "it\'s": there is no live worker. '
+    assert ran.err.splitlines()[0].startswith(f"{told}Try: pgqueue worker -q ")
     register(connection, queues=["it's"])
     ran = program("jobs", "wait", str(id), "--timeout", "50ms")
     assert "no live worker" not in ran.err

@@ -20,6 +20,7 @@ from pgqueue import (
 )
 from tests.handles.conftest import Report
 from tests.support import claim_one, complete, enqueue, eventually, register, value, without
+from tests.support.states import fail
 
 Connection = psycopg.Connection[Any]
 Wait = Callable[..., Awaitable[Any]]
@@ -94,8 +95,33 @@ async def test_time_runs_out(wait: Wait, app: PgQueue, connection: Connection) -
     for timeout in (0.05, 0):
         with pytest.raises(TimeoutError) as caught:
             await wait(job, timeout)
-        assert str(caught.value) == f"job {job.id} did not end in time; it goes on."
+        late = f"job {job.id} did not end in time; it goes on."
+        cause = 'No live worker serves queue "default": there is no live worker.'
+        assert str(caught.value) == f"{late} {cause}"
     assert job.state(connection) == "queued"
+
+
+async def test_time_runs_out_for_a_job_that_failed(
+    wait: Wait, app: PgQueue, connection: Connection
+) -> None:
+    job = app.tasks["nothing"].enqueue_now()
+    fail(connection, claim_one(connection), "1 hour")
+    with pytest.raises(TimeoutError, match=r"attempt 1 of 20: shop.*: card declined\.") as caught:
+        await wait(job, 0)
+    assert "last failure" not in str(caught.value)
+    assert job.retry(connection)
+    cause = r"No live worker .* Its last failure: shop.gateway.CardDeclined: card declined\.$"
+    with pytest.raises(TimeoutError, match=cause):
+        await wait(job, 0)
+
+
+async def test_time_runs_out_and_nobody_can_say_why(
+    wait: Wait, app: PgQueue, connection: Connection
+) -> None:
+    job = app.tasks["nothing"].enqueue_now()
+    without(connection, "why", "BEGIN", "BEGIN RAISE EXCEPTION 'gone';")
+    with pytest.raises(TimeoutError, match=rf"^job {job.id} did not end in time; it goes on\.$"):
+        await wait(job, 0)
 
 
 async def test_a_timeout_that_is_no_duration(wait: Wait, app: PgQueue) -> None:
@@ -154,13 +180,13 @@ async def test_it_ends_between_the_first_look_and_the_wait(
     """The job ends exactly when the waiter decides how long to sleep: it must not sleep."""
     monkeypatch.setattr(handle, "POLL", 3600.0)
     job = app.tasks["attempts"].enqueue_now()
-    pause = Job._pause
+    pause = handle._pause
 
-    def end_it_first(self: Job[Any], deadline: float | None) -> float:
+    def end_it_first(deadline: float | None) -> float:
         complete(connection, claim_one(connection), results={str(job.id): 1})
-        return pause(self, deadline)
+        return pause(deadline)
 
-    monkeypatch.setattr(Job, "_pause", end_it_first)
+    monkeypatch.setattr(handle, "_pause", end_it_first)
     assert await wait(job, 100.0) == 1
 
 
