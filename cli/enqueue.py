@@ -13,6 +13,7 @@ from .completing import complete
 from .errors import USAGE, CommandError
 from .output import print_ids, print_json, raw
 from .printable import printable
+from .queue_table import doubt_queue
 from .session import Session
 from .values import DURATION, SECONDS, TIME, Moment
 from .waiting import finished, tell_end, wait_for
@@ -181,10 +182,13 @@ def _store(session: Session, job: NewJob, largest: int) -> Stored:
         "max_args_bytes": largest,
     }
     statement = Statement("enqueue" if job.flow is None else "enqueue_with")
-    with session.connect() as connection, session.transaction(connection):
-        row = connection.execute(
-            statement.text.encode(), parameters | ({"flow": job.flow} if job.flow else {})
-        ).fetchone()
+    tasks = session.application_if_any.tasks.values() if session.application_if_any else ()
+    with session.connect() as connection:
+        doubt_queue(session, connection, options.queue, {task.options.queue for task in tasks})
+        with session.transaction(connection):
+            row = connection.execute(
+                statement.text.encode(), parameters | ({"flow": job.flow} if job.flow else {})
+            ).fetchone()
     assert row is not None
     id, *created = row.values()
     rule = None if options.flow is None else options.flow.unique

@@ -121,8 +121,23 @@ def be_sure(session: Session, connection: psycopg.Connection[Row], name: str, ac
         known = queue_stats(connection)
     if name not in [row["queue"] for row in known]:
         hint = did_you_mean(name, known)
-        question = f'There is no queue "{name}" yet.{hint} {action} anyway?'
-        session.confirm(printable(question))
+        told = f'There is no queue "{name}" yet.{hint}'
+        if session.yes:
+            session.note(printable(told))
+        session.confirm(printable(f"{told} {action} anyway?"))
+
+
+def doubt_queue(
+    session: Session, connection: psycopg.Connection[Row], name: str, declared: set[str]
+) -> None:
+    """A note for who enqueues into a queue that nobody knows; `declared` are those of tasks."""
+    if name in declared:
+        return
+    with session.transaction(connection):
+        known = connection.execute("SELECT pgqueue.queue_names() AS queue").fetchall()
+    if name not in [row["queue"] for row in known]:
+        hint = did_you_mean(name, [*known, *({"queue": queue} for queue in sorted(declared))])
+        session.note(printable(f'There is no queue "{name}" yet.{hint}'))
 
 
 def did_you_mean(name: str, known: list[Row]) -> str:

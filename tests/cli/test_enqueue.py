@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.support.jobs import Connection, row
+from tests.support.jobs import Connection, enqueue, row
 
 from .conftest import Program
 
@@ -138,3 +138,15 @@ def test_waiting_for_the_end(shop: Program) -> None:
 def test_waiting_may_end_first(shop: Program) -> None:
     ran = shop.alone("enqueue", "add", "a=1", "--wait", "--timeout", "10ms")
     assert (ran.code, "did not end in time; it goes on" in ran.err) == (1, True)
+
+
+def test_a_queue_that_nobody_knows_is_doubted(shop: Program, connection: Connection) -> None:
+    ran = shop.alone("enqueue", "add", "a=1", "--queue", "mial")
+    told = 'There is no queue "{}" yet. Did you mean {}?\n'
+    assert (ran.code, ran.err) == (0, told.format("mial", "mail"))
+    ran = shop.alone("enqueue", "add", "a=1", "--queue", "mail")
+    assert (ran.code, ran.err) == (0, "")
+    enqueue(connection, queue="print")
+    ran = shop.alone("enqueue", "add", "a=1", "--queue", "prnit", "--json")
+    assert (ran.json["queue"], ran.err) == ("prnit", told.format("prnit", "print"))
+    assert shop.alone("enqueue", "add", "a=1", "--queue", "prnit").err == ""

@@ -47,7 +47,8 @@ def test_an_unknown_queue(program: Program, connection: Connection) -> None:
         assert (ran.code, 'no queue "mial". Did you mean mail?' in ran.err) == (5, True)
     ran = program("queues", "pause", "mial", answer="n\n")
     assert (ran.code, "Did you mean mail? Pause it anyway?" in ran.err) == (1, True)
-    assert program("queues", "pause", "mial", "--yes").code == 0
+    ran = program("queues", "pause", "mial", "--yes")
+    assert (ran.code, 'no queue "mial" yet. Did you mean mail?' in ran.err) == (0, True)
     assert program("queues", "show", "mial", "--json").json["paused_at"]
 
 
