@@ -12,10 +12,15 @@ from .printable import printable
 from .session import Session
 
 if TYPE_CHECKING:
+    import psycopg
+
     from pgqueue.application import Application
     from pgqueue.settings import WorkerSettings
 
+    Row = dict[str, Any]
+
 MOST_TASKS = 6
+NO_TASKS = "none. Is the module that declares them imported?"
 
 
 def look_around(
@@ -25,10 +30,9 @@ def look_around(
     options: dict[str, Any],
 ) -> None:
     """Reach the database once, before anything is started, and say what was found."""
-    if not application.tasks:
-        session.note("The app has no tasks. Is the module that declares them imported?")
     with session.connect() as connection:
         server = connection.info.parameter_status("server_version")
+        without_rules = _without_rules(session, connection, application)
     if session.quiet or options["log_format"] == "json":
         return
     from importlib.metadata import version
@@ -45,13 +49,14 @@ def look_around(
         ("", f"PostgreSQL {server}, schema pgqueue v{number}"),
         ("queues", _order(settings).join(_served(settings, queue) for queue in settings.queues)),
         ("runs", _concurrency(settings, options["processes"])),
-        ("tasks", _shortened(list(application.tasks))),
+        ("tasks", _shortened(list(application.tasks)) if application.tasks else NO_TASKS),
         *_health(settings, options["processes"]),
     ]
     for queue, tasks in _not_served(application, settings).items():
         rows.append(("", f"not served here: queue {queue} ({_shortened(tasks)})"))
     for queue in settings.queues:
         rows += [("", told)] if (told := _without_tasks(application, queue)) else []
+    rows += [("", told) for told in without_rules]
     click.echo(f"pgqueue {version('pgqueue')}   worker", err=True)
     for name, value in rows:
         click.echo(f"  {name:9} {printable(value)}", err=True)
@@ -105,3 +110,31 @@ def _not_served(application: Application, settings: WorkerSettings) -> dict[str,
         if task.options.queue not in settings.queues:
             missing[task.options.queue].append(task.name)
     return missing
+
+
+def _without_rules(
+    session: Session, connection: psycopg.Connection[Row], application: Application
+) -> list[str]:
+    """Limits of tasks that hold nothing back: a rule may be set at any time, or the name is
+    misspelt.
+    """
+    limits = [
+        (task.name, limit)
+        for task in application.tasks.values()
+        for limit in (task.options.flow.limits if task.options.flow else ())
+    ]
+    if not limits:
+        return []
+    with session.transaction(connection):
+        rows = connection.execute("SELECT name FROM pgqueue.limit_rule").fetchall()
+    rules = {*application.limits, *(row["name"] for row in rows)}
+    told = []
+    for task, limit in limits:
+        if {limit.name, limit.name.partition(":")[0]} & rules or (
+            limit.key is not None and any(rule.startswith(f"{limit.name}:") for rule in rules)
+        ):
+            continue
+        close = difflib.get_close_matches(limit.name, sorted(rules), n=1)
+        meant = f"; did you mean {close[0]}?" if close else " yet"
+        told.append(f'task {task} is under the limit "{limit.name}", which has no rule{meant}')
+    return told

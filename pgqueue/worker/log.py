@@ -181,7 +181,8 @@ def _words(event: Event) -> tuple[str, str, str]:
             text = (
                 f"queue {visible(event.queue)} has jobs of the unknown task {visible(event.task)}"
             )
-            return "unknown", f"{text}; they are left to other workers", _YELLOW
+            more = "they are left to other workers. Is its module imported?"
+            return "unknown", f"{text}; {more}", _YELLOW
         case ScheduleTicked() | ScheduleBroken():
             return _scheduled(event)
         case ConnectionLost():

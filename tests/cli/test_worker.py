@@ -58,6 +58,34 @@ def test_a_queue_that_no_task_uses_is_doubted(shop: Program) -> None:
     assert 'queue "default"' not in ran.err
 
 
+def test_a_limit_without_a_rule_is_doubted(program: Program, connection: Connection) -> None:
+    program.write(
+        "jobs.py",
+        """
+from pgqueue import By, Limit, LimitRule, PgQueue
+app = PgQueue(limits={"stripe": LimitRule(concurrency=1)})
+app.task(limits="strpie", name="charge")(lambda: None)
+app.task(limits=["stripe", "adyen", "house:1"], name="refund")(lambda: None)
+app.task(limits=Limit("tenant", key=By("id")), name="sync")(lambda id: None)
+""",
+    )
+    for rule in ("adyen", "tenant:42", "house"):
+        connection.execute("SELECT pgqueue.set_limit(%s, 1)", [rule])
+    ran = program.alone("worker", "--dry-run")
+    assert ran.code == 0
+    doubted = 'task charge is under the limit "strpie", which has no rule; did you mean stripe?'
+    assert [line.strip() for line in ran.err.splitlines() if "limit" in line] == [doubted]
+    connection.execute("SELECT pgqueue.set_limit('strpie', 1)")
+    assert "which has no rule" not in program.alone("worker", "--dry-run").err
+
+
+def test_a_worker_without_tasks_asks_for_their_module(program: Program) -> None:
+    program.write("jobs.py", "from pgqueue import PgQueue\napp = PgQueue()\n")
+    ran = program.alone("worker", "--dry-run")
+    assert ran.code == 0
+    assert "  tasks     none. Is the module that declares them imported?" in ran.err.splitlines()
+
+
 @pytest.mark.parametrize(
     ("flags", "what"),
     [

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pgqueue import PgQueue
-from pgqueue.events import JobFinished
+from pgqueue.events import JobFinished, UnknownTaskSeen
 from pgqueue.logs import JobFilter, add_job
 from pgqueue.outcome import Succeeded
 from pgqueue.worker.log import observer
@@ -89,3 +89,10 @@ def test_the_lines_of_a_worker_have_their_keys(trace_id: str | None) -> None:
     line = json.loads(stream.getvalue())
     assert set(line) == (KEYS if trace_id is None else {*KEYS, "trace_id"})
     assert line.get("trace_id") == trace_id
+
+
+def test_an_unknown_task_may_stand_in_a_module_that_is_not_imported() -> None:
+    stream = io.StringIO()
+    observer("text", stream=stream)(UnknownTaskSeen("w", "mail", "q"))
+    told = "queue q has jobs of the unknown task mail; they are left to other workers. "
+    assert stream.getvalue().endswith(f"{told}Is its module imported?\n")
