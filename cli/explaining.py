@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 def explain(error: Exception, session: Session) -> CommandError:
     """What an exception means to whoever typed the command."""
     found = _of_the_library(error) or _of_the_database(error, session)
-    if found is not None:
-        return found
-    return CommandError(
-        f"unexpected {type(error).__name__}: {session.scrub(str(error))}",
-        hint="the same command with -vv shows where it came from.",
-    )
+    if found is None:
+        found = CommandError(
+            f"unexpected {type(error).__name__}: {session.scrub(str(error))}",
+            hint="the same command with -vv shows where it came from.",
+        )
+    notes = [session.scrub(note) for note in getattr(error, "__notes__", ())]
+    found.why = "\n".join([found.why, *notes] if found.why else notes) or None
+    return found
 
 
 def _of_the_library(error: Exception) -> CommandError | None:

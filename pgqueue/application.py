@@ -7,7 +7,7 @@ import difflib
 import functools
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
@@ -23,6 +23,7 @@ from .events import Observer
 from .flow import FlowOptions, changed_flow
 from .handle import Job
 from .job import DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, JobOptions
+from .lifespan import Lifespan, Opened, Resources, check_lifespan
 from .limit_rule import LimitRule, check_declared
 from .pausing import Pausing
 from .queue_handle import Queue
@@ -35,13 +36,13 @@ from .scheduling import Scheduling
 from .task import AsyncTask, SyncTask, Task
 
 if TYPE_CHECKING:
-    pass
+    from typing import Self
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 Middleware = Callable[[RunningJob, Callable[[], Awaitable[Any]]], Awaitable[Any]]
-Lifespan = Callable[["Application"], AbstractAsyncContextManager[Mapping[str, Any] | None]]
+Opens = TypeVar("Opens", bound=AsyncIterator[Resources] | AbstractAsyncContextManager[Resources])
 
 
 class Application(Connecting, EnqueueingMany, Pausing, Scheduling):
@@ -143,16 +144,14 @@ class Application(Connecting, EnqueueingMany, Pausing, Scheduling):
 
         return declare if function is None else declare(function)
 
-    def lifespan(self, function: Callable[[Application], Any]) -> Callable[[Application], Any]:
+    def lifespan(self, function: Callable[[Self], Opens]) -> Callable[[Self], Opens]:
         """What workers open before their first job and close after their last: an async generator
         function, or one that returns an async context manager, that yields a mapping of resources.
-        Handlers find it as `current_job().resources`.
+        Handlers find it as `current_job().resources`. Raises UsageError for what cannot work.
         """
         if self._lifespan is not None:
             raise UsageError("the application has a lifespan already; open everything in one.")
-        self._lifespan = (
-            asynccontextmanager(function) if inspect.isasyncgenfunction(function) else function
-        )
+        self._lifespan = check_lifespan(function)
         return function
 
     def middleware(self, function: Middleware) -> Middleware:
@@ -200,7 +199,7 @@ class Application(Connecting, EnqueueingMany, Pausing, Scheduling):
 
     def resources(self) -> AbstractAsyncContextManager[Mapping[str, Any] | None]:
         """What `lifespan` opens, for one worker process."""
-        return _nothing() if self._lifespan is None else self._lifespan(self)
+        return nullcontext() if self._lifespan is None else Opened(self._lifespan, self)
 
     def decode_result(self, task: str, text: str) -> Any:
         """A stored result as the type that its task declares, or as plain JSON types."""
@@ -249,8 +248,3 @@ class Application(Connecting, EnqueueingMany, Pausing, Scheduling):
         self._names.update(dict.fromkeys((task.name, *task.definition.aliases), task))
         self._tasks[task.name] = task
         return task
-
-
-@asynccontextmanager
-async def _nothing() -> AsyncIterator[None]:
-    yield None

@@ -79,6 +79,26 @@ app.task(limits=Limit("tenant", key=By("id")), name="sync")(lambda id: None)
     assert "which has no rule" not in program.alone("worker", "--dry-run").err
 
 
+def test_an_error_of_a_lifespan_names_it(program: Program) -> None:
+    path = program.write(
+        "jobs.py",
+        """
+from pgqueue import PgQueue
+app = PgQueue()
+@app.lifespan
+async def resources(app):
+    raise RuntimeError("no redis")
+    yield
+""",
+    )
+    ran = program.alone("worker", "--quiet")
+    assert ran.code == 1
+    assert ran.err.splitlines()[:2] == [
+        "Error: unexpected RuntimeError: no redis",
+        f"  raised in the lifespan resources ({path}:4)",
+    ]
+
+
 def test_a_worker_without_tasks_asks_for_their_module(program: Program) -> None:
     program.write("jobs.py", "from pgqueue import PgQueue\napp = PgQueue()\n")
     ran = program.alone("worker", "--dry-run")

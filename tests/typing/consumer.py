@@ -3,7 +3,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
@@ -44,7 +44,6 @@ from pgqueue import (
     WorkerSettings,
     current_job,
 )
-from pgqueue.application import Application
 from pgqueue.events import Event, JobFinished
 from pgqueue.task import AsyncTask, SyncTask
 
@@ -141,8 +140,17 @@ def pay_blocking(order_id: int) -> int:
 
 
 @app.lifespan
-async def resources(app: Application) -> AsyncIterator[dict[str, Any]]:
+async def resources(app: PgQueue) -> AsyncIterator[dict[str, object]]:
     yield {"dsn": app.dsn}
+
+
+@contextlib.asynccontextmanager
+async def nothing(app: object) -> AsyncGenerator[None, None]:
+    print(app)
+    yield
+
+
+PgQueue().lifespan(nothing)
 
 
 @app.middleware

@@ -1,6 +1,7 @@
 # pyright: strict
 """Mistakes that both type checkers must report, each with what mypy and pyright call it."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import psycopg
@@ -22,6 +23,11 @@ async def send_welcome(user_id: int, *, template: str = "default") -> str:
 
 @app.task(queue="images")
 def thumbnail(path: str, size: tuple[int, int] = (128, 128)) -> None: ...
+
+
+@app.lifespan  # expect: type-var, reportArgumentType
+async def wrong_resources(app: PgQueue) -> AsyncIterator[int]:
+    yield 5
 
 
 @app.task(retries=3)  # expect: call-overload, reportCallIssue

@@ -1,7 +1,7 @@
 """Every option of a job and of a task has its bounds, and a message that names it."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -231,6 +231,29 @@ def test_one_lifespan(app: PgQueue) -> None:
 
     with pytest.raises(UsageError, match=r"^the application has a lifespan already"):
         app.lifespan(first)
+
+
+async def unyielding(app: object) -> dict[str, int]:
+    return {}
+
+
+def plain(app: object) -> Iterator[None]:
+    yield
+
+
+async def without_argument() -> AsyncIterator[None]:
+    yield
+
+
+@pytest.mark.parametrize("function", [unyielding, plain, without_argument, 5])
+def test_a_lifespan_that_cannot_work(app: PgQueue, function: Any) -> None:
+    name = getattr(function, "__name__", "resources")
+    with pytest.raises(UsageError) as caught:
+        app.lifespan(function)
+    assert str(caught.value) == (
+        f"a lifespan takes the application and yields once: `async def {name}(app): … yield {{…}}`,"
+        " or it returns an async context manager."
+    )
 
 
 def test_middleware_is_asynchronous(app: PgQueue) -> None:

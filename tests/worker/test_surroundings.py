@@ -2,11 +2,12 @@
 
 import asyncio
 import contextvars
+import re
 from typing import Any
 
 import pytest
 
-from pgqueue import PgQueue, current_job
+from pgqueue import PgQueue, UsageError, current_job
 from tests.support.jobs import Connection, existing_job, value
 from tests.support.working import Events, all_ended, become, working
 
@@ -143,3 +144,48 @@ async def test_a_lifespan_that_fails_tells(app: PgQueue, connection: Connection)
         async with working(app):
             raise AssertionError("the worker started")
     assert value(connection, "SELECT count(*) FROM pgqueue.worker") == 0
+
+
+@pytest.mark.parametrize("when", ["opening", "closing"])
+async def test_an_error_of_a_lifespan_names_it(app: PgQueue, when: str) -> None:
+    @app.lifespan
+    async def resources(application: Any) -> Any:
+        if when == "opening":
+            raise OSError("no disk")
+        yield {}
+        raise OSError("no disk")
+
+    with pytest.raises(OSError, match="no disk") as caught:
+        async with working(app):
+            assert when == "closing"
+    (note,) = caught.value.__notes__
+    assert re.fullmatch(r"raised in the lifespan .*resources \(.*test_surroundings.py:\d+\)", note)
+
+
+async def test_an_error_of_the_worker_is_not_the_lifespans() -> None:
+    app = PgQueue()
+
+    @app.lifespan
+    async def resources(application: Any) -> Any:
+        yield
+
+    with pytest.raises(OSError, match="no disk") as caught:
+        async with app.resources():
+            raise OSError("no disk")
+    assert not hasattr(caught.value, "__notes__")
+
+
+async def test_a_lifespan_that_yields_no_mapping(app: PgQueue) -> None:
+    story: list[str] = []
+
+    @app.lifespan
+    async def resources(application: Any) -> Any:
+        try:
+            yield 5
+        finally:
+            story.append("closed")
+
+    with pytest.raises(UsageError, match=r'as in \{"pool": pool\}, or None; got int\.'):
+        async with working(app):
+            raise AssertionError("the worker started")
+    assert story == ["closed"]
