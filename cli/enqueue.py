@@ -41,7 +41,7 @@ FLOW = ("order_key", "fair_key", "limits", "expires", "unique")
     help="Another queue than the task's.",
 )
 @click.option("--priority", type=int, help="From -10 to 10; higher ones run first.")
-@click.option("--in", "delay", type=DURATION, help="Run it after so long: 10m.")
+@click.option("--in", "--delay", "delay", type=DURATION, help="Run it after so long: 10m.")
 @click.option("--at", type=TIME, help="Run it then: 2026-11-22T12:00Z, now+10m.")
 @click.option("--max-attempts", type=int, help="Dead after so many attempts.")
 @click.option("--tag", "tags", multiple=True, help="Labels to find it by.")

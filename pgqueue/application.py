@@ -229,7 +229,8 @@ class Application(Connecting, EnqueueingMany, Pausing, Scheduling):
     ) -> Task[..., Any]:
         arguments = definition.arguments
         hidden = tuple(dict.fromkeys((*self._redact, *definition.redact)))
-        limited = changed_flow(None, flow, arguments.names, arguments.ambiguous)
+        others = tuple(inspect.getfullargspec(self.task).kwonlyargs)
+        limited = changed_flow(None, flow, arguments.names, arguments.ambiguous, others=others)
         jobs = dataclasses.replace(options, flow=limited) if limited else options
         kind = AsyncTask if inspect.iscoroutinefunction(definition.function) else SyncTask
         return self._register(

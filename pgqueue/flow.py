@@ -30,6 +30,9 @@ MOST_WEIGHT = 9_999_999
 
 OnFailure = Literal["block", "skip"]
 
+_ELSEWHERE = {"eta": "run_at", "countdown": "delay", "retries": "max_attempts"}
+"""What other queues call our options, where the names are too far apart to be taken for slips."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -170,15 +173,17 @@ def changed_flow(
     options: FlowOptions,
     arguments: tuple[str, ...],
     ambiguous: frozenset[str] = frozenset(),
+    *,
+    others: tuple[str, ...] = (),
 ) -> Flow | None:
     """The flow with these options changed. Raises InvalidOption for keys of unknown arguments, or
     of `ambiguous` ones, whose equal values may be written in several ways; and TypeError for
-    options that do not exist.
+    options that do not exist, whose message has the `others` that stand beside those of flow.
     """
     given: dict[str, Any] = dict(options)
     for name in given:
         if name not in FlowOptions.__annotations__:
-            raise TypeError(f"there is no option {name}.{_did_you_mean(name)}")
+            raise TypeError(f"there is no option {name}.{_did_you_mean(name, others)}")
     if "limits" in given:
         given["limits"] = limits_of(given["limits"])
     for name in ("expires", "retry_for"):
@@ -197,9 +202,12 @@ def changed_flow(
     return changed
 
 
-def _did_you_mean(name: str) -> str:
-    close = difflib.get_close_matches(name, FlowOptions.__annotations__, n=1)
-    return f" Did you mean {close[0]}?" if close else ""
+def _did_you_mean(name: str, others: tuple[str, ...]) -> str:
+    known = [*others, *FlowOptions.__annotations__]
+    elsewhere = [_ELSEWHERE[name]] if _ELSEWHERE.get(name) in known else []
+    close = elsewhere or difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    return f"{hint} There are: {', '.join(known)}."
 
 
 def limits_of(given: object) -> tuple[Limit, ...]:

@@ -139,8 +139,10 @@ class Task(Generic[P, R]):
             if meta is None
             else encode_object(meta, "meta", max_bytes=MOST_META_BYTES),
             "max_backlog": max_backlog,
-            "flow": changed_flow(self.options.flow, flow, arguments.names, arguments.ambiguous),
         }
+        given["flow"] = changed_flow(
+            self.options.flow, flow, arguments.names, arguments.ambiguous, others=tuple(given)
+        )
         given = {name: value for name, value in given.items() if value is not None}
         return type(self)(self._home, self.definition, dataclasses.replace(self.options, **given))
 

@@ -150,3 +150,9 @@ def test_a_queue_that_nobody_knows_is_doubted(shop: Program, connection: Connect
     ran = shop.alone("enqueue", "add", "a=1", "--queue", "prnit", "--json")
     assert (ran.json["queue"], ran.err) == ("prnit", told.format("prnit", "print"))
     assert shop.alone("enqueue", "add", "a=1", "--queue", "prnit").err == ""
+
+
+def test_a_delay_is_called_as_in_python_too(program: Program) -> None:
+    for flag in ("--in", "--delay"):
+        ran = program("enqueue", "add", flag, "10", "--dry-run", "--json")
+        assert (ran.code, ran.json["task"]) == (0, "add")

@@ -136,13 +136,52 @@ def test_what_cannot_be_made(make: Any, message: str) -> None:
     assert str(caught.value) == message
 
 
+FLOW_OPTIONS = (
+    "order_key, on_failure, fair_key, limits, expires, retry_for, unique, debounce, throttle, "
+    "idempotency_key, idempotency_ttl."
+)
+
+
 @pytest.mark.parametrize(
-    ("wrong", "meant"), [("orderkey", " Did you mean order_key?"), ("zzz", "")]
+    ("wrong", "meant"),
+    [
+        ("orderkey", " Did you mean order_key?"),
+        ("quue", " Did you mean queue?"),
+        ("dealy", " Did you mean delay?"),
+        ("eta", " Did you mean run_at?"),
+        ("countdown", " Did you mean delay?"),
+        ("max_retries", " Did you mean max_attempts?"),
+        ("zzz", ""),
+    ],
 )
 def test_an_option_that_does_not_exist(send: Task[..., Any], wrong: str, meant: str) -> None:
     with pytest.raises(TypeError) as caught:
         send.using(**{wrong: 1})
-    assert str(caught.value) == f"there is no option {wrong}.{meant}"
+    known = "queue, priority, run_at, delay, max_attempts, timeout, tags, meta, max_backlog"
+    assert str(caught.value) == (
+        f"there is no option {wrong}.{meant} There are: {known}, {FLOW_OPTIONS}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("retries", " Did you mean max_attempts?"),
+        ("alias", " Did you mean aliases?"),
+        ("eta", ""),
+    ],
+)
+def test_an_option_of_a_task_that_does_not_exist(wrong: str, meant: str) -> None:
+    options: dict[str, Any] = {wrong: 1}
+    with pytest.raises(TypeError) as caught:
+        PgQueue().task(**options)(lambda: None)
+    known = (
+        "name, aliases, queue, priority, max_attempts, retry, timeout, run_in, max_backlog, cron, "
+        "timezone, schedule, redact"
+    )
+    assert str(caught.value) == (
+        f"there is no option {wrong}.{meant} There are: {known}, {FLOW_OPTIONS}"
+    )
 
 
 def test_what_is_plain_has_no_flow(send: Task[..., Any]) -> None:
