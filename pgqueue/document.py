@@ -203,16 +203,17 @@ class Key:
     key: Any
 
 
-def walk(value: Any, *, into_models: bool = False) -> Iterator[tuple[str, Any]]:
+def walk(value: Any, *, into_models: bool = False, json: bool = False) -> Iterator[tuple[str, Any]]:
     """Every leaf of a tree of values with its path, and every key of its dicts.
 
-    A pydantic model is one leaf unless asked for otherwise: it knows types that we do not.
+    A pydantic model is one leaf unless asked for otherwise: it knows types that we do not. With
+    `json`, so is every container but lists, tuples and dicts.
     """
     waiting = [("", value)]
     seen: set[int] = set()
     while waiting:
         path, node = waiting.pop()
-        parts = parts_of(node)
+        parts = parts_of(node) if not json or isinstance(node, list | tuple | dict) else None
         if parts is None or (is_pydantic_model(type(node)) and not into_models):
             yield path, node
         elif id(node) not in seen:
@@ -250,13 +251,12 @@ def _field_names(kind: type) -> tuple[str, ...] | None:
 
 def refuse_foreign(value: Any, cure: str) -> None:
     """Refuse what JSON does not have: it would come back as something else. Raises `Unfit`."""
-    for path, leaf in walk(value):
-        if isinstance(leaf, Key):
-            if not isinstance(leaf.key, str):
-                kind = type(leaf.key).__name__
-                raise Unfit(path, f"keys of type {kind} would come back as strings. {cure}")
-        elif not isinstance(leaf, str | int | float | None):
-            raise Unfit(path, f"a {type(leaf).__name__} would come back as something else. {cure}")
+    for path, leaf in walk(value, json=True):
+        kind = type(leaf.key if isinstance(leaf, Key) else leaf).__name__
+        if isinstance(leaf, Key) and not isinstance(leaf.key, str):
+            raise Unfit(path, f"keys of type {kind} would come back as strings. {cure}")
+        if not isinstance(leaf, Key | str | int | float | None):
+            raise Unfit(path, f"a {kind} would come back as something else. {cure}")
 
 
 def step_to(key: Any) -> str:

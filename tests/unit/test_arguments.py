@@ -364,6 +364,17 @@ def containing_itself() -> list[Any]:
         (list[dt.datetime], [NOON, NOON.replace(tzinfo=None)], f"argument x[1]: {NAIVE}"),
         (dict[str, dt.datetime], {"a": NOON.replace(tzinfo=None)}, f"argument x[...]: {NAIVE}"),
         (Any, NOON, f"argument x: a datetime would come back as something else. {NAME_THE_TYPE}"),
+        (Any, {1, 2}, f"argument x: a set would come back as something else. {NAME_THE_TYPE}"),
+        (
+            dict[str, Any],
+            {"a": [frozenset()]},
+            f"argument x.a[0]: a frozenset would come back as something else. {NAME_THE_TYPE}",
+        ),
+        (
+            Any,
+            Line(1.0),
+            f"argument x: a Line would come back as something else. {NAME_THE_TYPE}",
+        ),
         (
             Any,
             {"a": [uuid.UUID(int=1)]},
