@@ -50,6 +50,12 @@ def define(
     """Check what can be checked before any job exists. Raises UsageError."""
     if isinstance(function, type) or not hasattr(function, "__qualname__"):
         raise UsageError(f"a task is made of a function, got {type(function).__name__}.")
+    first = "cls" if isinstance(function, classmethod) else _first_parameter(function)
+    if first in ("self", "cls"):
+        raise UsageError(
+            f"{function.__qualname__} takes {first}, and a job has no object to pass for it. "
+            "Decorate a function that takes a key and finds the object; the job is current_job()."
+        )
     chosen = function.__name__ if name is None else name
     check_name(chosen, "task name", 200)
     if isinstance(aliases, str):
@@ -76,6 +82,10 @@ def define(
         run_in=_where(function, run_in),
         redact=check_paths(redact, arguments.names),
     )
+
+
+def _first_parameter(function: Callable[..., Any]) -> str | None:
+    return next(iter(inspect.signature(function).parameters), None)
 
 
 def _where(function: Callable[..., Any], run_in: RunIn | None) -> RunIn:

@@ -19,6 +19,14 @@ from pgqueue import (
 NAIVE = datetime(2026, 11, 22)  # noqa: DTZ001 - the mistake
 
 
+class Shop:
+    def send(self, order: int) -> int:
+        return order
+
+    @classmethod
+    def open(cls) -> None: ...
+
+
 @pytest.fixture
 def app() -> PgQueue:
     return PgQueue()
@@ -167,6 +175,16 @@ async def _coroutine() -> None: ...
         ),
         (lambda app: app.task(5), "a task is made of a function, got int."),
         (lambda app: app.task(Exponential), "a task is made of a function, got type."),
+        (
+            lambda app: app.task(Shop.send),
+            "Shop.send takes self, and a job has no object to pass for it. "
+            "Decorate a function that takes a key and finds the object; the job is current_job().",
+        ),
+        (
+            lambda app: app.task(vars(Shop)["open"]),
+            "Shop.open takes cls, and a job has no object to pass for it. "
+            "Decorate a function that takes a key and finds the object; the job is current_job().",
+        ),
     ],
 )
 def test_declarations_that_cannot_work(
@@ -222,6 +240,10 @@ async def test_a_task_can_be_called_like_its_function(app: PgQueue) -> None:
     assert (double.__name__, double.__doc__) == ("double", "Twice the number.")
     assert double.signature_text == "double(number: int)"
     assert repr(double) == "Task(double(number: int))"
+
+
+def test_a_method_that_has_its_object_is_a_function(app: PgQueue) -> None:
+    assert app.task(Shop().send)(3) == 3
 
 
 def test_one_lifespan(app: PgQueue) -> None:
