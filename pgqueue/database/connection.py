@@ -190,6 +190,9 @@ def _name(connection: object) -> str:
 def _cure(connection: object) -> str:
     if connection is None:
         return " None was passed: to enqueue without a transaction of yours, call enqueue_now()."
+    # Its attributes would ask for settings, or connect: it is known by its module alone.
+    if type(connection).__module__.startswith("django."):
+        return " This is Django's: inside transaction.atomic(), pass connection.connection."
     if inspect.iscoroutine(connection):
         return " This is a coroutine: await it first."
     if hasattr(connection, "connection") and hasattr(connection, "fetchone"):

@@ -55,6 +55,15 @@ def test_what_has_nothing_to_do_with_a_database(send: Send, value: object) -> No
     assert refused(send, value) == f"cannot use {kind} as a connection. {ACCEPTED}{cure}"
 
 
+def test_connections_of_django(send: Send) -> None:
+    from django.db import connection as proxy
+    from django.db.backends.postgresql.base import DatabaseWrapper
+
+    cure = " This is Django's: inside transaction.atomic(), pass connection.connection."
+    for found in (proxy, DatabaseWrapper({})):
+        assert refused(send, found).endswith(ACCEPTED + cure)
+
+
 def test_cursors(send: Send, connection: Connection) -> None:
     cure = " This is a cursor: pass its connection."
     with connection.cursor() as cursor:
