@@ -79,6 +79,7 @@ def _use_this_directory(project: Path | None) -> None:
 
 def _named(setting: Setting, traces: bool) -> Application:
     from pgqueue.application import Application
+    from pgqueue.task import Task
 
     name = setting.value
     module_name, colon, attribute = name.partition(":")
@@ -107,8 +108,9 @@ def _named(setting: Setting, traces: bool) -> Application:
         found = getattr(found, part)
     if not isinstance(found, Application):
         known = ", ".join(f"{module_name}:{other}" for other in _applications(module))
+        kind = "task" if isinstance(found, Task) else type(found).__name__
         raise CommandError(
-            f"{name} is not a PgQueue object, it is a {type(found).__name__}.",
+            f"{name} is not a PgQueue object, it is a {kind}.",
             where,
             f"this module has {known}" if known else HOW,
             exit_code=USAGE,

@@ -44,7 +44,7 @@ def test_a_project_is_found_from_below(elsewhere: Program) -> None:
     ("name", "what", "hint"),
     [
         ("one:ap", 'module "one" has no "ap"', "did you mean one:app?"),
-        ("one:add", "one:add is not a PgQueue object, it is a SyncTask.", "this module has one:"),
+        ("one:add", "one:add is not a PgQueue object, it is a task.", "this module has one:"),
         ("one:time.sleep", "it is a builtin_function_or_method", "this module has one:"),
         ("two:app", 'there is no module "two"', "PYTHONPATH"),
         ("one.py:app", '"one.py" is a file', "did you mean one:app?"),
