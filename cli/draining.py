@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -65,10 +66,11 @@ def wait_until_quiet(
         if limit is not None and not quiet:
             left = began + limit - now
             if left <= 0:
+                what = "run empty" if empty else "become quiet"
                 raise CommandError(
-                    printable(f"queue {queue} did not become quiet in time."),
+                    printable(f"queue {queue} did not {what} in time."),
                     _tell(queue, found),
-                    printable(f"pgqueue jobs ls --queue {queue} --state running"),
+                    printable(_next(queue, found)),
                 )
             pause = min(pause, left)
         time.sleep(pause)
@@ -96,3 +98,12 @@ def _tell(queue: str, found: Row) -> str:
         return printable(f"{queue}: {count_of(found['running'], 'job')} still running.")
     nobody = "" if found["served"] else "; no live worker serves the queue"
     return printable(f"{queue}: {count_of(found['waiting'], 'job')} waiting{nobody}.")
+
+
+def _next(queue: str, found: Row) -> str:
+    """The command that shows what is left, or brings who runs it."""
+    if not found["waiting"]:
+        return f"pgqueue jobs ls --queue {shlex.quote(queue)} --state running"
+    if not found["served"]:
+        return f"pgqueue worker -q {shlex.quote(queue)}"
+    return f"pgqueue jobs ls --queue {shlex.quote(queue)} --state queued --state blocked"

@@ -125,11 +125,17 @@ def test_draining_has_an_end(program: Program, connection: Connection) -> None:
     enqueue(connection, queue="mail")
     ran = program("queues", "drain", "mail", "--timeout", "50ms")
     assert ran.code == 1
-    assert "mail: 1 job waiting; no live worker serves the queue." in ran.err
+    assert ran.err.splitlines()[-3:] == [
+        "Error: queue mail did not run empty in time.",
+        "  mail: 1 job waiting; no live worker serves the queue.",
+        "Hint: pgqueue worker -q mail",
+    ]
     register(connection, queues=["mail"])
     ran = program("queues", "drain", "mail", "--timeout", "50ms", "--json")
     assert (ran.code, ran.json["queued"]) == (1, 1)
     assert "no live worker" not in ran.err
+    found = "Hint: pgqueue jobs ls --queue mail --state queued --state blocked"
+    assert ran.err.splitlines()[-1] == found
 
 
 def test_jobs_at_the_gate_are_left_to_run(program: Program, connection: Connection) -> None:
