@@ -213,6 +213,9 @@ class Session:
         except SchemaError as error:
             told = of_schema(error)
             told.why = f"(dsn from {self.dsn_setting.source})"
+            if self.dsn_setting.source == LIBPQ and told.hint:
+                meant = "set DATABASE_URL (or --dsn) first if you mean another database"
+                told.hint = f"{meant}; in this one: {told.hint}"
             raise told from None
 
     def unreachable(self, error: Exception) -> CommandError:

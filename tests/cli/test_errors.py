@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.support.jobs import Connection, enqueue
 from tests.support.waiting import eventually
@@ -97,6 +97,18 @@ def test_no_schema(program: Program, empty_dsn: str, command: list[str]) -> None
         "  (dsn from --dsn)",
         "Hint: pgqueue migrate",
     ]
+
+
+def test_no_schema_in_a_database_that_nobody_named(
+    elsewhere: Program, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "dbname": "PGDATABASE"}
+    for name, value in conninfo_to_dict(empty_dsn).items():
+        monkeypatch.setenv(names.get(name, f"PG{name.upper()}"), str(value))
+    ran = elsewhere("jobs", "ls")
+    assert ran.code == 3
+    first = "set DATABASE_URL (or --dsn) first if you mean another database"
+    assert ran.err.splitlines()[-1] == f"Hint: {first}; in this one: pgqueue migrate"
 
 
 def test_schema_too_old_too_new_or_foreign(program: Program, connection: Connection) -> None:
