@@ -6,14 +6,14 @@ import dataclasses
 import difflib
 import functools
 from datetime import timedelta
-from typing import Any
+from typing import Unpack
 from uuid import UUID
 
 from .application import Application
 from .errors import InvalidOption
 from .limit import LimitHandle
 from .place import Keeper
-from .settings import WorkerSettings
+from .settings import WorkerOptions, WorkerSettings
 from .worker import Worker, run
 
 
@@ -50,19 +50,19 @@ class PgQueue(Application):
             self, self._keeper, name, key=key, weight=weight, timeout=timeout, lease=lease
         )
 
-    def worker(self, **settings: Any) -> Worker:
+    def worker(self, **settings: Unpack[WorkerOptions]) -> Worker:
         """A worker for your own event loop: `async with app.worker(queues={"default": 5}): …`.
 
         Takes the fields of `WorkerSettings`. Leaving the block lets running jobs finish.
         """
         return Worker(self, _settings(settings))
 
-    def run_worker(self, **settings: Any) -> int:
+    def run_worker(self, **settings: Unpack[WorkerOptions]) -> int:
         """Run a worker until SIGTERM or SIGINT. Returns 0 when it stopped as asked."""
         return run(self, _settings(settings))
 
 
-def _settings(given: dict[str, Any]) -> WorkerSettings:
+def _settings(given: WorkerOptions) -> WorkerSettings:
     known = [field.name for field in dataclasses.fields(WorkerSettings)]
     for name in given:
         if name not in known:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from .bounds import check_integer, check_name
 from .errors import InvalidOption
@@ -142,3 +143,28 @@ def _check_seconds(name: str, value: object, *, least: float) -> None:
         raise InvalidOption(f"{name} is a number of seconds, got {type(value).__name__}.")
     if not least <= value <= 1e8:
         raise InvalidOption(f"{name} lies between {least:g} and 100000000 seconds, got {value:g}.")
+
+
+class WorkerOptions(TypedDict, total=False):
+    """The fields of `WorkerSettings` as keyword arguments; a test says that they are the same."""
+
+    queues: Mapping[str, int | None]
+    weights: Mapping[str, int]
+    strict: bool
+    concurrency: int
+    prefetch: int
+    children: int
+    poll: float
+    listen: bool
+    heartbeat: float
+    lease: float
+    grace: float
+    once: bool
+    max_jobs: int | None
+    max_idle: float | None
+    max_rss_mb: int | None
+    schedules: bool
+    health_port: int | None
+    health_host: str
+    ready_within: float | None
+    name: str | None

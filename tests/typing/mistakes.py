@@ -42,6 +42,8 @@ def wrong_policy() -> None: ...
 def wrong_place() -> None: ...
 
 
+app.worker(burst=True)  # expect: call-arg, reportCallIssue
+app.run_worker(concurrency="5")  # expect: arg-type, reportArgumentType
 Exponential(first=2)  # expect: arg-type, reportArgumentType
 
 

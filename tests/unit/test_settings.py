@@ -1,11 +1,12 @@
 """Worker settings validate themselves, before a worker connects to anything."""
 
 import dataclasses
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from pgqueue import InvalidOption, PgQueue, WorkerSettings
+from pgqueue.settings import WorkerOptions
 
 
 @pytest.mark.parametrize(
@@ -114,3 +115,9 @@ def test_a_worker_checks_its_settings_before_it_runs() -> None:
         app.run_worker(concurrency=0)
     with pytest.raises(InvalidOption, match=r"no setting concurency\. Did you mean concurrency"):
         app.worker(concurency=1)
+
+
+def test_keyword_arguments_are_the_fields() -> None:
+    fields = get_type_hints(WorkerSettings)
+    assert get_type_hints(WorkerOptions) == fields
+    assert list(fields) == [field.name for field in dataclasses.fields(WorkerSettings)]
