@@ -9,7 +9,10 @@ from datetime import timedelta
 from typing import Unpack
 from uuid import UUID
 
+import psycopg
+
 from .application import Application
+from .database.link import connection_string
 from .errors import InvalidOption
 from .limit import LimitHandle
 from .place import Keeper
@@ -58,8 +61,14 @@ class PgQueue(Application):
         return Worker(self, _settings(settings))
 
     def run_worker(self, **settings: Unpack[WorkerOptions]) -> int:
-        """Run a worker until SIGTERM or SIGINT. Returns 0 when it stopped as asked."""
-        return run(self, _settings(settings))
+        """Run a worker until SIGTERM or SIGINT. Returns 0 when it stopped as asked.
+
+        It waits for a database that cannot be reached; with `once` it raises the driver's error.
+        """
+        chosen = _settings(settings)
+        if chosen.once:
+            psycopg.connect(connection_string(self.dsn, "pgqueue once")).close()
+        return run(self, chosen)
 
 
 def _settings(given: WorkerOptions) -> WorkerSettings:

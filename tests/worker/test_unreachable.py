@@ -25,6 +25,11 @@ async def test_a_worker_that_nobody_observes_logs_it_and_has_not_worked(
     assert not worker.has_worked
 
 
+def test_a_worker_that_is_to_stop_when_all_is_done_does_not_wait_for_it() -> None:
+    with pytest.raises(psycopg.OperationalError, match="Connection refused"):
+        PgQueue(NOWHERE).run_worker(once=True)
+
+
 async def test_enqueueing_now_says_why_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "PATIENCE", 0.2)
     app = PgQueue(NOWHERE)
