@@ -122,7 +122,7 @@ def be_sure(session: Session, connection: psycopg.Connection[Row], name: str, ac
     if name not in [row["queue"] for row in known]:
         hint = did_you_mean(name, known)
         told = f'There is no queue "{name}" yet.{hint}'
-        if session.yes:
+        if session.yes and hint:
             session.note(printable(told))
         session.confirm(printable(f"{told} {action} anyway?"))
 
