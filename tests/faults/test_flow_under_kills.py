@@ -85,6 +85,38 @@ def test_a_limit_holds_at_every_instant(spans: Connection, start_worker: StartWo
 
 
 @pytest.mark.slow
+def test_a_rate_holds_in_every_window(spans: Connection, start_worker: StartWorker) -> None:
+    spans.execute("CREATE TABLE oracle.claimed (at timestamptz DEFAULT clock_timestamp())")
+    spans.execute("""
+        CREATE FUNCTION oracle.note() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN INSERT INTO oracle.claimed DEFAULT VALUES; RETURN NULL; END'
+    """)
+    spans.execute("""
+        CREATE TRIGGER note AFTER UPDATE OF lease ON pgqueue.job FOR EACH ROW
+        WHEN (NEW.lease IS NOT NULL AND OLD.lease IS NULL) EXECUTE FUNCTION oracle.note()
+    """)
+    rule = "rate => 20, per => '2 seconds', sliding => true"
+    spans.execute(f"SELECT pgqueue.set_limit('api', {rule})".encode())
+    total = 120
+    for _ in range(total):
+        enqueue(
+            spans,
+            "effect_in_thread",
+            args={"seconds": 0.02},
+            flow={"limits": ["api"]},
+            max_attempts=100,
+        )
+    for _ in kill_now_and_then(spans, start_worker, workers=3, seconds=25):
+        time.sleep(0.01)
+    eventually(lambda: value(spans, "SELECT count(*) FROM pgqueue.job") == 0, within=60)
+    assert_exactly_once(spans, total)
+    at = values(spans, "SELECT at FROM oracle.claimed ORDER BY at")
+    assert len(at) >= total
+    # A claim is written down some moments after its token was taken.
+    assert all((later - at[n]).total_seconds() > 2 - 0.5 for n, later in enumerate(at[20:]))
+
+
+@pytest.mark.slow
 def test_jobs_of_a_key_keep_their_order(spans: Connection, start_worker: StartWorker) -> None:
     keys: dict[int, str] = {}
     for number in range(120):
