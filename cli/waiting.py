@@ -94,7 +94,7 @@ def finished(row: Row) -> Row:
         "state": row["state"],
         "attempt": row["attempt"],
         "error": row["error"],
-        "wait_seconds": (started - due).total_seconds() if started else None,
+        "wait_seconds": max(0.0, (started - due).total_seconds()) if started else None,
         "run_seconds": (ended - started).total_seconds() if started and ended else None,
     }
 
@@ -113,7 +113,7 @@ def _tell(session: Session, row: Row) -> None:
     times = ""
     if end["run_seconds"] is not None:
         times = f" in {text_of_seconds(end['run_seconds'])}"
-        times += f" (waited {text_of_seconds(max(0, end['wait_seconds']))})"
+        times += f" (waited {text_of_seconds(end['wait_seconds'])})"
     line = printable(f"{row['task']} #{row['id']} {row['state']}{times}")
     if row["state"] == "succeeded":
         session.note(line)
