@@ -254,6 +254,10 @@ def _check_job(job: NewJob, schedule: Schedule) -> None:
         )
     if options.flow is not None:
         options.flow.check_due(schedule.spread)
+        if isinstance(options.flow.expires, datetime):
+            raise InvalidOption(
+                "a scheduled job expires after a time, not at one: give expires a duration."
+            )
     if schedule.overlap == "queue" and options.flow is not None and options.flow.order_key:
         raise InvalidOption(
             'overlap="queue" and order_key= exclude each other: the jobs stand in one line '

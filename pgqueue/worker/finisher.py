@@ -8,6 +8,7 @@ finished the first time no longer matches.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
@@ -23,6 +24,8 @@ BATCH_BYTES = 2_000_000
 DELAY = 0.005
 """Seconds that a result waits for company while other jobs run."""
 PROGRESS_EVERY = 1.0
+LAST_WRITES = 10.0
+"""Seconds that the last outcomes get to be written before others have to rescue them."""
 ASIDE = 1.0
 """Seconds between attempts to write an end whose row others have locked."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
@@ -89,8 +92,10 @@ class Finisher:
         self._rouse()
 
     async def flush(self) -> None:
-        """Wait until all that was added is written."""
-        await self._idle.wait()
+        """Wait until all that was added is written, but not long for what is locked or refused."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WRITES):
+                await self._idle.wait()
 
     async def run(self) -> NoReturn:
         """Write batches for ever; errors are retried until they are written or cancelled."""

@@ -33,8 +33,6 @@ LAST_CLAIM = 5.0
 """Seconds that a claim on its way gets to arrive."""
 INTERRUPTED = 2.0
 """Seconds that interrupted handlers get to clean up."""
-LAST_WRITES = 10.0
-"""Seconds that the last outcomes get to be written before others have to rescue them."""
 
 
 class Worker:
@@ -194,9 +192,7 @@ class Worker:
         released += unfinished
         if released:
             self._emit(JobsReleased(self.name, len(released), "the worker stops"))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_WRITES):
-                await parts.finisher.flush()
+        await parts.finisher.flush()
         others = parts.slots.unsuccessful
         succeeded = parts.slots.finished - others.total()
         retried, dead = others["Retrying"], others["Dead"]

@@ -29,8 +29,9 @@ _BLAMED_ON_THE_JOB = (
     psycopg.IntegrityError,
     psycopg.errors.ProgramLimitExceeded,
     psycopg.errors.StatementTooComplex,
-    psycopg.errors.RaiseException,  # by a trigger of the user's
 )
+_REFUSED = psycopg.errors.RaiseException
+"""By a trigger of the user's, which may think otherwise later."""
 
 Pair = tuple[int, int]
 """A job's id and the lease of a claim on it."""
@@ -118,7 +119,9 @@ class Writer:
             if not locked:
                 raise
             return locked + await self._complete(queue, free)
-        except _BLAMED_ON_THE_JOB as error:
+        except (*_BLAMED_ON_THE_JOB, _REFUSED) as error:
+            if len(group) == 1 and isinstance(error, _REFUSED):
+                return self._refused(group[0], error)
             if len(group) == 1:
                 return await self._conclude(group[0], Dead(describe(error)))
             middle = len(group) // 2
@@ -148,12 +151,15 @@ class Writer:
             rows = await self._link.fetch(statement.text, {**parameters, **fence})
         except psycopg.errors.LockNotAvailable:
             return [ended._replace(outcome=outcome)]
-        except _BLAMED_ON_THE_JOB as error:
-            self._emit(Trouble(self._worker, "finish", describe(error).message))
-            return [ended._replace(outcome=outcome)]
+        except (*_BLAMED_ON_THE_JOB, _REFUSED) as error:
+            return self._refused(ended._replace(outcome=outcome), error)
         if rows[0][0] is None and not self.again:
             self._emit(LeaseWasLost(self._worker, ended.id))
         return []
+
+    def _refused(self, ended: Ended, error: psycopg.Error) -> list[Ended]:
+        self._emit(Trouble(self._worker, "finish", describe(error).message))
+        return [ended]
 
     async def _tell_lost(self, group: list[Ended], arrays: dict[str, str]) -> None:
         """Some did not match: finished by an earlier write whose answer was lost, or leased to

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.jobs import Connection, enqueue, register, rows
+from tests.support.jobs import Connection, claim_gated, enqueue, register, rows
 from tests.support.states import one_of_each
 
 FIGURES = ("queued", "running", "scheduled", "retrying", "blocked", "dead")
@@ -33,6 +33,29 @@ def test_counts_end_at_the_bound_and_say_so(connection: Connection) -> None:
     assert [found[name] for name in FIGURES if name not in ("scheduled", "retrying")] == [2] * 4
     assert found["scheduled"] + found["retrying"] == 2
     assert found["more"] == list(FIGURES)
+
+
+def test_dead_jobs_behind_many_cancelled_ones_are_not_said_to_be_none(
+    connection: Connection,
+) -> None:
+    dying = enqueue(connection)
+    connection.execute("SELECT pgqueue.bury(%s, NULL, 'dead', 'E')", [dying])
+    for _ in range(20):
+        connection.execute("SELECT pgqueue.cancel(%s)", [enqueue(connection)])
+    (found,) = rows(connection, "SELECT * FROM pgqueue.count_queues(2)")
+    assert (found["dead"], found["more"]) == (0, ["dead"])
+    (found,) = rows(connection, "SELECT * FROM pgqueue.count_queues(3)")
+    assert (found["dead"], found["more"]) == (1, [])
+
+
+def test_what_runs_is_found_behind_what_waits_at_the_gate(connection: Connection) -> None:
+    worker = register(connection)
+    enqueue(connection, flow={"fair_key": "new"}, priority=5)
+    assert len(claim_gated(connection, worker)) == 1
+    for _ in range(5):
+        enqueue(connection, flow={"fair_key": "old"})
+    (found,) = rows(connection, "SELECT * FROM pgqueue.count_queues(2)")
+    assert (found["running"], found["blocked"], found["more"]) == (1, 2, ["blocked"])
 
 
 def test_tasks_that_no_worker_of_the_queue_knows(connection: Connection) -> None:

@@ -203,6 +203,8 @@ def test_an_instant_is_stored_as_it_was_meant(connection: Connection) -> None:
         {"limits": ["stripe"]},
         {"limits": {"stripe": "one"}},
         {"limits": {"stripe": 0}},
+        {"limits": {"stripe": [1]}},
+        {"limits": {"stripe": []}},
         {"limits": None},
     ],
     ids=str,

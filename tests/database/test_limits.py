@@ -399,7 +399,55 @@ def test_an_older_one_takes_nobody_s_place(
     assert state(connection, older) == "blocked"
 
 
+def test_nobody_gives_way_to_one_that_cannot_run(connection: Connection, worker: int) -> None:
+    limit(connection, "last", concurrency=1)
+    holder = limited(connection, "last")
+    assert next_ids(connection, worker) == [holder]
+    limit(connection, "first", concurrency=1, when_full="cancel_running")
+    alone = limited(connection, "first")
+    waiting = limited(connection, "first", "last")
+    assert next_ids(connection, worker) == [alone]
+    assert next_ids(connection, worker) == []
+    assert existing_job(connection, alone)["cancel_requested_at"] is None
+    assert state(connection, waiting) == "blocked"
+
+
+def test_nobody_gives_way_to_one_without_a_token(connection: Connection, worker: int) -> None:
+    rule = {"concurrency": 1, "rate": 1, "per": "1 hour", "when_full": "cancel_running"}
+    limit(connection, "both", **rule)
+    running = limited(connection, "both")
+    assert next_ids(connection, worker) == [running]
+    limited(connection, "both")
+    assert next_ids(connection, worker) == []
+    assert existing_job(connection, running)["cancel_requested_at"] is None
+
+
+def test_the_tenant_of_who_gave_way_at_once_has_not_been_served(
+    connection: Connection, worker: int
+) -> None:
+    limit(connection, "one", concurrency=1, when_full="cancel_running")
+    for tenant in ("a", "b"):
+        enqueue(connection, flow={"limits": ["one"], "fair_key": tenant})
+    assert len(next_ids(connection, worker)) == 1
+    assert values(connection, "SELECT fair_key FROM pgqueue.share") == ["b"]
+
+
 # Changed while used
+
+
+def test_a_rate_that_is_taken_away_beside_a_claim_does_no_harm(
+    connection: Connection, worker: int
+) -> None:
+    """The claim has counted its tokens, and then reads the rule once more."""
+    limit(connection, "api", rate=1, per="1 hour")
+    limited(connection, "api")
+    limited(connection, "api")
+    assert len(next_ids(connection, worker)) == 1  # the other waits for the limit
+    limit(connection, "api", concurrency=5)
+    room = "ARRAY['api'], ARRAY[(now(), NULL, 0, 1)::pgqueue.room]"
+    connection.execute(f"SELECT pgqueue.take_tokens({room})".encode())
+    enter = f"SELECT hurdle FROM pgqueue.enter(ARRAY['api'], ARRAY[1], 7, 7, NULL, {room})"
+    assert value(connection, enter) is None
 
 
 def test_a_limit_is_changed_while_jobs_wait(

@@ -492,6 +492,10 @@ def test_jitter_is_shorter_than_the_expiry(connection: Connection) -> None:
             {"flow": Jsonb({"unique": {"key": "k", "on_conflict": "raise"}})},
             "the unique key of a scheduled job raises nothing",
         ),
+        (
+            {"flow": Jsonb({"expires_at": "2100-01-01"})},
+            "a scheduled job expires after a time, not at one",
+        ),
         ({"missed": "none"}, "missed is skip, latest or all"),
         ({"overlap": "none"}, "overlap is allow, skip or queue"),
         ({"most_missed": 0}, "most_missed lies between 1 and 10000"),

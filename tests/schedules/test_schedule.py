@@ -270,6 +270,7 @@ def test_what_cannot_be_put(app: PgQueue) -> None:
             Schedule(every=3600, jitter=60),
             "would expire before it is due",
         ),
+        (sync.using(expires=NOON).job("eu"), every, "after a time, not at one"),
         (sync.using(max_backlog=5).job("eu"), every, "and a tick is not refused"),
     ):
         with pytest.raises(InvalidOption, match=why):

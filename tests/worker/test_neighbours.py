@@ -8,8 +8,9 @@ import pytest
 
 from pgqueue import PgQueue
 from pgqueue.events import Trouble
+from pgqueue.worker import finisher
 from tests.support.jobs import Connection, row
-from tests.support.working import Events, application, become, working
+from tests.support.working import Events, application, become, soon, working
 
 
 @pytest.mark.slow
@@ -99,6 +100,43 @@ async def test_an_end_that_a_trigger_refuses_costs_only_its_job(
         assert "nothing may be said of broken" in events.of(Trouble)[0].error
         connection.execute("DROP TRIGGER refuse ON pgqueue.failure")
         await become(connection, refused, "dead")
+
+
+REFUSE_EVERY_END = """
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON pgqueue.job_done FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+
+
+async def test_a_success_that_a_trigger_refuses_is_no_failure(
+    app: PgQueue, connection: Connection, events: Events
+) -> None:
+    connection.execute(REFUSE_EVERY_END)
+
+    @app.task
+    async def succeeds() -> None: ...
+
+    enqueued = succeeds.enqueue(connection)
+    async with working(app):
+        await soon(lambda: events.of(Trouble))
+        connection.execute("DROP TRIGGER refuse ON pgqueue.job_done")
+        await become(connection, enqueued, "succeeded")
+
+
+async def test_a_worker_that_is_to_stop_does_not_wait_for_ever_for_a_refused_end(
+    app: PgQueue, connection: Connection, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.execute(REFUSE_EVERY_END)
+    monkeypatch.setattr(finisher, "LAST_WRITES", 0.5)
+
+    @app.task
+    async def succeeds() -> None: ...
+
+    enqueued = succeeds.enqueue(connection)
+    await app.worker(once=True).run()
+    assert events.of(Trouble)[0].where == "finish"
+    assert enqueued.state(connection) == "running"
 
 
 async def test_a_row_locked_while_claimers_looked_is_found_soon(

@@ -59,5 +59,5 @@ CREATE DOMAIN pgqueue.flow AS jsonb
     CONSTRAINT "limits of flow are an object of weights"
     CHECK (VALUE IS NULL
            OR jsonb_typeof(VALUE -> 'limits') = 'object'
-              AND NOT VALUE @? '$.limits.* ? (@.type() != "number" || @ < 1 || @ > 9999999)');
+              AND NOT VALUE @? 'strict $.limits.* ? (@.type() != "number" || @ < 1 || @ > 9999999)');
 COMMENT ON DOMAIN pgqueue.flow IS 'The flow options of a job, in the form that check_flow() gives them.';

@@ -23,7 +23,8 @@ CREATE TABLE pgqueue.schedule (
         CONSTRAINT "overlap queue and order_key exclude each other"
         CHECK (overlap <> 'queue' OR NOT coalesce(flow ? 'order_key', false))
         CONSTRAINT "the unique key of a scheduled job raises nothing"
-        CHECK (flow #>> '{unique,on_conflict}' <> 'raise'),
+        CHECK (flow #>> '{unique,on_conflict}' <> 'raise')
+        CONSTRAINT "a scheduled job expires after a time, not at one" CHECK (NOT flow ? 'expires_at'),
     cron         text
         CONSTRAINT "cron has 1 to 200 bytes" CHECK (octet_length(cron) BETWEEN 1 AND 200),
     every        interval

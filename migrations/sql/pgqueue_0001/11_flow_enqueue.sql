@@ -242,7 +242,7 @@ BEGIN
                CASE WHEN given.due <= now() AND pgqueue.is_gated(given.checked) IS NULL
                     THEN pg_current_xact_id()::text::bigint END,
                CASE WHEN given.due <= now() THEN pgqueue.is_gated(given.checked) END,
-               coalesce(given.max_attempts, 20), given.timeout, given.tags, given.meta, given.checked
+               coalesce(given.max_attempts, 20), given.timeout, given.tags, given.meta, nullif(given.checked, '{}')
         FROM given
         ORDER BY given.place
         RETURNING j.id, j.blocked

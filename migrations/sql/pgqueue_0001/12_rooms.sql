@@ -68,9 +68,10 @@ END
 $$;
 
 -- Enter under all of these limits; or under none: the `hurdle` is the bucket that is full, `of_places` or of
--- tokens. A weight above what a rate can ever give counts as all of it. The places are taken at once, the
--- tokens by take_tokens() at the end: `rooms` are those of the buckets that this and earlier calls have
--- `counted` since, so that a claim counts each once and not for every job.
+-- tokens. One where others may have to give way is told only if nothing else stands in the way. A weight above
+-- what a rate can ever give counts as all of it. The places are taken at once, the tokens by take_tokens() at
+-- the end: `rooms` are those of the buckets that this and earlier calls have `counted` since, so that a claim
+-- counts each once and not for every job.
 CREATE FUNCTION pgqueue.enter(
     buckets text[], weights integer[], lease bigint, job_id bigint, expires_at timestamptz,
     INOUT counted text[], INOUT rooms pgqueue.room[], OUT hurdle text, OUT of_places boolean
@@ -82,6 +83,7 @@ DECLARE
     known integer[];
     room  pgqueue.room;
 BEGIN
+    of_places := false;
     FOR i IN 1 .. cardinality(buckets)
     LOOP
         rules[i] := pgqueue.rule_of(buckets[i]);
@@ -94,17 +96,25 @@ BEGIN
         END IF;
         room := rooms[known[i]];
         needs[i] := least(weights[i], coalesce(rules[i].burst, rules[i].rate));
-        of_places := coalesce(room.places < 1, false);
-        IF of_places OR room.tokens < needs[i] THEN
+        IF room.places < 1 AND rules[i].when_full = 'wait' THEN
+            PERFORM pgqueue.look_at(buckets[i], clock_timestamp() + interval '2 seconds');
             hurdle := buckets[i];
-            IF of_places THEN
-                PERFORM pgqueue.look_at(hurdle, clock_timestamp() + interval '2 seconds');
-            ELSE
-                PERFORM pgqueue.keep_tokens(hurdle, pgqueue.refilled_at(hurdle, rules[i], room.tokens, needs[i]));
-            END IF;
+            of_places := true;
             RETURN;
+        ELSIF rules[i].rate IS NOT NULL AND room.tokens < needs[i] THEN
+            PERFORM pgqueue.keep_tokens(buckets[i], pgqueue.refilled_at(buckets[i], rules[i], room.tokens, needs[i]));
+            hurdle := buckets[i];
+            of_places := false;
+            RETURN;
+        ELSIF room.places < 1 THEN
+            hurdle := coalesce(hurdle, buckets[i]);
+            of_places := true;
         END IF;
     END LOOP;
+    IF hurdle IS NOT NULL THEN
+        PERFORM pgqueue.look_at(hurdle, clock_timestamp() + interval '2 seconds');
+        RETURN;
+    END IF;
     FOR i IN 1 .. cardinality(buckets)
     LOOP
         IF rules[i].name IS NOT NULL THEN
@@ -147,6 +157,7 @@ BEGIN
     LOOP
         CONTINUE WHEN rooms[i].taken = 0;
         rule := pgqueue.rule_of(counted[i]);
+        CONTINUE WHEN rule.rate IS NULL OR rooms[i].tokens IS NULL;  -- somebody has just changed it
         IF rule.sliding THEN
             DELETE FROM pgqueue.rated_start r WHERE r.bucket = counted[i] AND r.at <= clock_timestamp() - rule.per;
             INSERT INTO pgqueue.rated_start (bucket, at, weight)

@@ -91,7 +91,9 @@ BEGIN
                 SELECT a.* INTO counted, rooms, hurdle, lacks, gone, cleared
                 FROM pgqueue.admit(under, next.weights || ARRAY[1, 1], pick.lease, next.job_id, counted, rooms) AS a;
                 IF cleared <> '{}' THEN
-                    picked := ARRAY(SELECT id FROM unnest(picked) AS id WHERE id <> ALL (cleared));
+                    SELECT coalesce(array_agg(p.id), '{}'), coalesce(array_agg(p.lane), '{}'), coalesce(array_agg(p.far), '{}')
+                    INTO picked, lanes, served
+                    FROM unnest(picked, lanes, served) AS p(id, lane, far) WHERE p.id <> ALL (cleared);
                 END IF;
             END IF;
             IF hurdle IS NULL THEN

@@ -10,7 +10,7 @@ CREATE TABLE pgqueue.queue_sample (
 CREATE INDEX queue_sample_at ON pgqueue.queue_sample (at);
 
 -- How many jobs of a queue run, and since when the first of its line waits: it looks at the most first jobs of
--- each priority, and at the gate, so what a backlog costs has an end.
+-- each priority, and at what the gate has let through, so what a backlog costs has an end.
 CREATE FUNCTION pgqueue.look_at_line(queue text, most integer, OUT running integer, OUT oldest timestamptz)
 LANGUAGE plpgsql STABLE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
@@ -25,11 +25,8 @@ BEGIN
         WHERE j.queue = look_at_line.queue AND j.priority = line AND j.ready_xid IS NOT NULL
         ORDER BY j.ready_xid, j.id
         LIMIT look_at_line.most) AS head;
-    SELECT count(*) FILTER (WHERE head.lease IS NOT NULL) INTO gated
-    FROM (SELECT j.lease FROM pgqueue.job j
-          WHERE j.queue = look_at_line.queue AND j.ready_xid IS NULL AND j.blocked
-          ORDER BY j.priority, j.id
-          LIMIT look_at_line.most) AS head;
+    SELECT count(*) INTO gated FROM pgqueue.gate g JOIN pgqueue.job j ON j.id = g.job_id AND j.lease = g.lease
+    WHERE g.queue = look_at_line.queue AND g.state = 'held';
     running := running + gated;
 END
 $$;

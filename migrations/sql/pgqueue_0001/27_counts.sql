@@ -2,7 +2,8 @@
 -- follow an index.
 
 -- The queues as queue_stats has them, each figure counted up to most; `more` names those that ended there.
--- Running jobs stand at the heads of the lines, where they are looked for.
+-- Running jobs stand at the heads of the lines, where they are looked for; dead ones share their table with the
+-- cancelled, so that of many the newest are looked at.
 CREATE FUNCTION pgqueue.count_queues(most integer DEFAULT 10000, queues text[] DEFAULT NULL)
 RETURNS TABLE (
     queue text, queued bigint, running bigint, scheduled bigint, retrying bigint, blocked bigint, dead bigint,
@@ -23,14 +24,14 @@ BEGIN
         GROUP BY next.queue
     )
     SELECT lane.name, ready.jobs, least(line.running, count_queues.most)::bigint, coalesce(later.scheduled, 0),
-           coalesce(later.retrying, 0), gated.jobs, dead.jobs,
+           coalesce(later.retrying, 0), gated.jobs, least(dead.jobs, count_queues.most),
            array_remove(ARRAY[
                CASE WHEN ready.jobs >= count_queues.most THEN 'queued' END,
                CASE WHEN line.running >= count_queues.most THEN 'running' END,
                CASE WHEN coming.cut THEN 'scheduled' END,
                CASE WHEN coming.cut THEN 'retrying' END,
                CASE WHEN gated.jobs >= count_queues.most THEN 'blocked' END,
-               CASE WHEN dead.jobs >= count_queues.most THEN 'dead' END], NULL),
+               CASE WHEN dead.cut OR dead.jobs >= count_queues.most THEN 'dead' END], NULL),
            line.oldest,
            (SELECT count(*) FROM pgqueue.worker w
             WHERE lane.name = ANY (w.queues) AND w.seen_at + w.lease_for >= now() AND w.draining_at IS NULL),
@@ -55,9 +56,9 @@ BEGIN
             WHERE j.queue = lane.name AND j.ready_xid IS NULL AND j.blocked AND j.lease IS NULL
             ORDER BY j.priority, j.id LIMIT count_queues.most) AS found) AS gated
     CROSS JOIN LATERAL (
-        SELECT count(*) AS jobs FROM (
-            SELECT FROM pgqueue.job_dead d
-            WHERE d.queue = lane.name AND d.state = 'dead' LIMIT count_queues.most) AS found) AS dead
+        SELECT count(*) FILTER (WHERE found.state = 'dead') AS jobs, count(*) >= 10 * count_queues.most AS cut FROM (
+            SELECT d.state FROM pgqueue.job_dead d
+            WHERE d.queue = lane.name ORDER BY d.finished_at DESC LIMIT 10 * count_queues.most) AS found) AS dead
     WHERE count_queues.queues IS NULL OR lane.name = ANY (count_queues.queues);
 END
 $$;
