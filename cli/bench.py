@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -153,6 +154,8 @@ def _measure(
     from pgqueue.benchmarks.measuring import measure
     from pgqueue.benchmarks.place import throw_away_database
 
+    # Who is interrupted amid a statement cannot roll back, and need not: the database goes.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     with throw_away_database(dsn) as place, Lab(place, plan) as lab:
         groups = [GROUPS[name](lab) for name in names]
         with _progress(session, groups) as begin:
