@@ -120,9 +120,9 @@ class Writer:
                 raise
             return locked + await self._complete(queue, free)
         except (*_BLAMED_ON_THE_JOB, _REFUSED) as error:
-            if len(group) == 1 and isinstance(error, _REFUSED):
-                return self._refused(group[0], error)
             if len(group) == 1:
+                if isinstance(error, _REFUSED):
+                    return self._refused(group[0], error)
                 return await self._conclude(group[0], Dead(describe(error)))
             middle = len(group) // 2
             locked = await self._complete(queue, group[:middle])
